@@ -1,1 +1,20 @@
-//! x
+//! Client, broker, worker and logger over `ZeroMQ`: four state machines without sockets, clocks or files, and one loop each.
+//!
+//! In reading order:
+//!
+//! 1. [`wire`]: the frames of each dialect and the messages that they stand for;
+//! 2. [`broker`]: the broker's machine, what goes in ([`broker::Event`]) and what comes out ([`broker::Outbox`],
+//!    [`broker::Notice`]);
+//! 3. [`backoff`], [`logsink`]: what the peers share;
+//! 4. [`config`]: settings of the four command lines;
+//! 5. [`io`]: the only place that knows sockets and signals.
+
+pub mod backoff;
+pub mod broker;
+pub mod config;
+pub mod io;
+pub mod logsink;
+pub mod metrics;
+pub mod status;
+pub mod trace;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! The loops: the only place that knows sockets and signals.
