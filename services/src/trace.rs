@@ -1,0 +1,250 @@
+//! Trace lines: what happens in a service, on a standard stream and in the logger.
+//!
+//! An event is formatted once, by the thread in which it happens, and put into two bounded boxes; threads of their own write
+//! it to the stream and send it to the logger. A stream that nobody reads (a stuck `docker logs`) costs lines, which are
+//! counted, and never the service.
+
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::config::LogFormat;
+use crate::logsink::mailbox::{Batch, Mailbox};
+use crate::logsink::{LogSink, Outlet};
+
+/// Bytes of trace lines that wait for the stream at most.
+const LIMIT: usize = 4 << 20;
+/// Lines of a busy service are written in batches of this long.
+const BATCH: Duration = Duration::from_millis(2);
+/// How long the last lines may take when the service ends.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The standard stream that trace lines go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// For services.
+    Stdout,
+    /// For programs whose standard output is their result.
+    Stderr,
+}
+
+/// Sets up tracing for the whole process: `RUST_LOG` says what is traced (`info` by default), `name` says who traces.
+/// Keep what it returns until the end, so that the last lines are written.
+pub fn init(name: &str, format: LogFormat, stream: Stream, sink: Option<LogSink>) -> io::Result<Outlet> {
+    let filter = std::env::var("RUST_LOG").unwrap_or_default();
+    let (filter, mistake) = match EnvFilter::try_new(if filter.is_empty() { "info" } else { &filter }) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error)),
+    };
+    let lines = Arc::new(Mailbox::new(LIMIT));
+    let writer = {
+        let lines = Arc::clone(&lines);
+        thread::Builder::new().name("trace".to_owned()).spawn(move || match stream {
+            Stream::Stdout => write_lines(&lines, io::stdout()),
+            Stream::Stderr => write_lines(&lines, io::stderr()),
+        })?
+    };
+    let layer = Lines { name: name.to_owned(), format, stream: Arc::clone(&lines), sink };
+    // Only a test that sets up tracing twice in one process can fail here; the first set-up stays in force.
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer));
+    if let Some(mistake) = mistake {
+        tracing::warn!(%mistake, "`RUST_LOG` is not understood: tracing `info`");
+    }
+    Ok(Outlet::new(lines, writer, GRACE))
+}
+
+fn write_lines(lines: &Mailbox, mut stream: impl Write) {
+    let (mut batch, mut text) = (Batch::default(), Vec::new());
+    while lines.take(&mut batch, Duration::from_secs(3600)) {
+        text.clear();
+        let dropped = lines.take_dropped();
+        if dropped > 0 {
+            let _ = writeln!(text, "{dropped} trace lines were dropped");
+        }
+        for line in batch.records() {
+            text.extend_from_slice(line);
+            text.push(b'\n');
+        }
+        // With the stream gone there is nowhere left to say so.
+        let _ = stream.write_all(&text).and_then(|()| stream.flush());
+        if !lines.is_closed() {
+            thread::sleep(BATCH);
+        }
+    }
+}
+
+/// Turns events into lines.
+struct Lines {
+    name: String,
+    format: LogFormat,
+    stream: Arc<Mailbox>,
+    sink: Option<LogSink>,
+}
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            self.format_event(event, line);
+            let now = humantime::format_rfc3339_micros(SystemTime::now());
+            self.stream.put(|buffer| {
+                let _ = match self.format {
+                    LogFormat::Text => write!(buffer, "{now} {line}"),
+                    LogFormat::Json => write!(buffer, "{{\"time\":\"{now}\",{}", line.get(1..).unwrap_or_default()),
+                };
+            });
+            if let Some(sink) = &self.sink {
+                sink.log(|buffer| buffer.extend_from_slice(line.as_bytes()));
+            }
+        });
+    }
+}
+
+impl Lines {
+    /// The event without its time: the logger stamps what it gets.
+    fn format_event(&self, event: &Event<'_>, line: &mut String) {
+        let level = event.metadata().level();
+        match self.format {
+            LogFormat::Text => {
+                let _ = write!(line, "{} {level} ", self.name);
+                event.record(&mut TextFields { line });
+            }
+            LogFormat::Json => {
+                let _ = write!(line, "{{\"service\":{},\"level\":\"{level}\"", Quoted(&self.name));
+                event.record(&mut JsonFields { line });
+                line.push('}');
+            }
+        }
+    }
+}
+
+/// `message key=value key=value`; the message comes first in an event's fields.
+struct TextFields<'a> {
+    line: &'a mut String,
+}
+
+impl Visit for TextFields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = match field.name() {
+            "message" => write!(self.line, "{value:?}"),
+            name => write!(self.line, " {name}={value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = match field.name() {
+            "message" => self.line.write_str(value),
+            name if value.contains([' ', '"', '\n']) => write!(self.line, " {name}={value:?}"),
+            name => write!(self.line, " {name}={value}"),
+        };
+    }
+}
+
+struct JsonFields<'a> {
+    line: &'a mut String,
+}
+
+impl JsonFields<'_> {
+    fn key(&mut self, field: &Field) {
+        let _ = write!(self.line, ",{}:", Quoted(field.name()));
+    }
+}
+
+impl Visit for JsonFields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.key(field);
+        let _ = write!(self.line, "{}", Quoted(&format!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.key(field);
+        let _ = write!(self.line, "{}", Quoted(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.key(field);
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.key(field);
+        let _ = write!(self.line, "{value}");
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.key(field);
+        let _ = write!(self.line, "{value}");
+    }
+}
+
+/// A JSON string with its quotes.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        let mut plain = 0;
+        for (at, c) in self.0.char_indices().filter(|&(_, c)| c == '"' || c == '\\' || c.is_ascii_control()) {
+            f.write_str(&self.0[plain..at])?;
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                other => write!(f, "\\u{:04x}", u32::from(other))?,
+            }
+            plain = at + c.len_utf8();
+        }
+        f.write_str(&self.0[plain..])?;
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line_of(format: LogFormat, log: impl FnOnce()) -> String {
+        let mailbox = Arc::new(Mailbox::new(1 << 20));
+        let sink = LogSink::new(Arc::clone(&mailbox));
+        let layer = Lines { name: "bro".to_owned(), format, stream: Arc::new(Mailbox::new(1)), sink: Some(sink) };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
+        let mut batch = Batch::default();
+        mailbox.take(&mut batch, Duration::ZERO);
+        String::from_utf8(batch.records().collect::<Vec<_>>().join(&b'\n')).unwrap()
+    }
+
+    #[test]
+    fn text_lines_are_for_people() {
+        let line = line_of(LogFormat::Text, || tracing::info!(worker = "WOR_a", since = 3, "a worker is ready"));
+        assert_eq!(line, "bro INFO a worker is ready worker=WOR_a since=3");
+    }
+
+    #[test]
+    fn json_lines_are_for_programs() {
+        let line = line_of(LogFormat::Json, || tracing::warn!(worker = "WOR_\"a", since = 3_u64, "a worker is gone"));
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value, serde_json::json!({ "service": "bro", "level": "WARN", "message": "a worker is gone", "worker": "WOR_\"a", "since": 3 }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_quoted_right(text in "\\PC{0,20}[\\x00-\\x7f]{0,20}") {
+            prop_assert_eq!(serde_json::from_str::<String>(&Quoted(&text).to_string()).unwrap(), text);
+        }
+    }
+}
