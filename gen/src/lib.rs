@@ -1,1 +1,15 @@
-//! x
+//! `cbwgen` turns a short `topology.toml` into a deployment that was checked before it was written.
+//!
+//! One road, in reading order: [`source`] (text with positions) → [`spec`] (as written) → [`topology`] (as meant) → [`plan`]
+//! (everything resolved) → [`lint`] ([`rules`] make [`finding`]s) → [`report`], or → [`render`]. Every step but the first and the
+//! last is a pure function.
+
+pub mod facts;
+pub mod finding;
+pub mod firewall;
+pub mod plan;
+#[macro_use]
+pub mod rules;
+pub mod source;
+pub mod spec;
+pub mod topology;

@@ -1,0 +1,5 @@
+//! The host's firewall.
+
+/// Ufw.
+#[derive(Debug)]
+pub struct Ufw {}

@@ -1,0 +1,139 @@
+//! What lint knows: one file a rule, one line a rule in the registry.
+//!
+//! A rule is a static description with a function on the plan. It returns findings and prints nothing; the user's
+//! `[lints]` and comments are applied in one place, by [`crate::lint`]. The reader's own findings (syntax, keys, names)
+//! have a rule too, so that they are documented like the others, but nothing switches them off.
+
+use crate::finding::{Finding, Place, Severity};
+use crate::firewall::Ufw;
+use crate::plan::Plan;
+
+/// What a rule may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The deployment.
+    pub plan: &'a Plan,
+    /// The host's firewall, as the topology or `--ufw` tells.
+    pub firewall: Option<&'a Ufw>,
+    /// Files beside the topology that the plan names and that are not there.
+    pub missing_files: &'a [crate::facts::MissingFile],
+}
+
+/// A rule: name, severity, documentation, check.
+#[derive(Debug)]
+pub struct Rule {
+    /// Kebab-case, the same as the file's name.
+    pub name: &'static str,
+    /// What its findings are unless the user says otherwise.
+    pub severity: Severity,
+    /// Markdown, from the doc comment: a sentence, then what happens, why, and what to do.
+    pub docs: &'static str,
+    /// The check; `None` where the reader itself finds the mistake.
+    pub check: Option<fn(&Context<'_>, &mut Vec<Finding>)>,
+}
+
+impl Rule {
+    /// The first sentence of the documentation.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.docs.trim().lines().next().unwrap_or_default().trim()
+    }
+
+    /// A finding of this rule.
+    #[must_use]
+    pub fn finding(&self, place: Place, message: String, consequence: String, help: String) -> Finding {
+        Finding {
+            rule: self.name,
+            severity: self.severity,
+            message,
+            consequence,
+            help,
+            place,
+            label: String::new(),
+            related: Vec::new(),
+        }
+    }
+}
+
+/// Declares the rule of a file; its doc comment is the user's documentation.
+macro_rules! rule {
+    ($(#[doc = $doc:literal])* $name:literal, $severity:ident, $check:expr) => {
+        $(#[doc = $doc])*
+        pub static RULE: crate::rules::Rule = crate::rules::Rule {
+            name: $name,
+            severity: crate::finding::Severity::$severity,
+            docs: concat!($($doc, "\n"),*),
+            check: $check,
+        };
+    };
+}
+
+/// The registry: one line a rule, in the order of the alphabet.
+macro_rules! registry {
+    ($($rule:ident,)*) => {
+        $(pub mod $rule;)*
+
+        /// All rules.
+        pub static ALL: &[&Rule] = &[$(&$rule::RULE,)*];
+    };
+}
+
+registry! {
+    ambiguous_binding,
+    dependency_cycle,
+    duplicate_name,
+    missing_component,
+    missing_key,
+    syntax,
+    unknown_key,
+    unknown_reference,
+    wrong_type,
+    wrong_value,
+}
+
+/// A rule by name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Rule> {
+    ALL.iter().find(|rule| rule.name == name).copied()
+}
+
+/// `1 instance`, `2 instances`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+/// Names in backticks: `a`, `a` and `b`, `a`, `b` and `c`; long lists are cut.
+pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    if names.len() > 6 {
+        let rest = names.len() - 5;
+        names.truncate(5);
+        return format!("{} and {rest} more", names.join(", "));
+    }
+    match names.pop() {
+        None => "nothing".to_owned(),
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_keeps_its_own_conventions() {
+        let names: Vec<&str> = ALL.iter().map(|rule| rule.name).collect();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(names, sorted, "rules stand in the order of the alphabet, each once");
+        for rule in ALL {
+            assert!(rule.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", rule.name);
+            assert!(rule.summary().ends_with('.'), "`{}` begins with one sentence", rule.name);
+            for section in ["### What happens", "### What to do"] {
+                assert!(rule.docs.contains(section), "`{}` has a section `{section}`", rule.name);
+            }
+        }
+    }
+}

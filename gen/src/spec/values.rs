@@ -1,0 +1,624 @@
+//! The values of a topology that are more than a text or a number.
+//!
+//! Each parses from what people write, says in one sentence what is wrong with what is not one, and describes
+//! itself to the schema.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration as Time;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// Gives a type that parses from text its `Deserialize` and its schema.
+macro_rules! from_text {
+    ($type:ident, $wanted:literal, { $($schema:tt)* }) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($wanted)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_any(Text)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", $($schema)* })
+            }
+        }
+    };
+}
+
+/// A component's name: a lower-case DNS label (RFC 1123), because it is a host name in the deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A table of names can be asked with a text.
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let short = crate::source::decode::shorten(text);
+        if text.is_empty() {
+            return Err("a name cannot be empty".to_owned());
+        }
+        if text.len() > 63 {
+            return Err(format!("the name `{short}` is longer than 63 characters, the most that a host name's label may have"));
+        }
+        if text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+            && !text.starts_with('-')
+            && !text.ends_with('-')
+        {
+            return Ok(Self(text.to_owned()));
+        }
+        let better: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let better = better.trim_matches('-');
+        let hint = if better.is_empty() || better.len() > 63 { String::new() } else { format!("; `{better}` would do") };
+        Err(format!(
+            "`{short}` cannot be a host name: use lower-case letters, digits and `-`, not at either end{hint}"
+        ))
+    }
+}
+
+from_text!(Name, "a name", {
+    "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    "description": "A lower-case DNS label: letters, digits and `-`."
+});
+
+/// A length of time, for example `2s`, `500ms` or `1m30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(Time);
+
+impl Duration {
+    /// From milliseconds.
+    #[must_use]
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(Time::from_millis(ms))
+    }
+
+    /// In milliseconds.
+    #[must_use]
+    pub fn as_millis(self) -> u64 {
+        u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.as_millis();
+        if ms == 0 {
+            return f.write_str("0s");
+        }
+        let (hours, minutes, seconds, rest) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+        for (count, unit) in [(hours, "h"), (minutes, "m"), (seconds, "s"), (rest, "ms")] {
+            if count > 0 {
+                write!(f, "{count}{unit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Duration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            let short = crate::source::decode::shorten(text);
+            let hint = if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) {
+                format!("; it needs a unit, as in `{short}s`")
+            } else {
+                String::new()
+            };
+            format!("`{short}` is not a duration like `2s`, `500ms` or `1m30s`{hint}")
+        };
+        let mut rest = text;
+        let mut total: u64 = 0;
+        let mut smallest = u64::MAX;
+        while !rest.is_empty() {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
+            rest = &rest[digits..];
+            let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+            let unit = match &rest[..letters] {
+                "ms" => 1,
+                "s" => 1000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                _ => return Err(wrong()),
+            };
+            if unit >= smallest {
+                return Err(wrong());
+            }
+            smallest = unit;
+            rest = &rest[letters..];
+            total = number.checked_mul(unit).and_then(|ms| total.checked_add(ms)).ok_or_else(wrong)?;
+        }
+        if smallest == u64::MAX { Err(wrong()) } else { Ok(Self::from_millis(total)) }
+    }
+}
+
+from_text!(Duration, "a duration like `\"2s\"` or `\"500ms\"`", {
+    "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+    "minLength": 2,
+    "description": "A duration: `2s`, `500ms`, `1m30s`."
+});
+
+/// An amount of memory, for example `256MiB` or `1GB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(u64);
+
+impl Size {
+    /// In bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+        let fits = |(unit, _): &(u64, &str)| self.0 > 0 && self.0.is_multiple_of(*unit);
+        match units.iter().find(|unit| fits(unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", self.0 / unit),
+            None => write!(f, "{}B", self.0),
+        }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{}` is not a size like `256MiB` or `1GB`", crate::source::decode::shorten(text));
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+        let unit: u64 = match text[digits..].trim_start() {
+            "B" => 1,
+            "kB" | "KB" => 1000,
+            "KiB" => 1 << 10,
+            "MB" => 1_000_000,
+            "MiB" => 1 << 20,
+            "GB" => 1_000_000_000,
+            "GiB" => 1 << 30,
+            "TB" => 1_000_000_000_000,
+            "TiB" => 1 << 40,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(unit).map(Self).ok_or_else(wrong)
+    }
+}
+
+from_text!(Size, "a size like `\"256MiB\"` or `\"1GB\"`", {
+    "pattern": "^[0-9]+ ?(B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$",
+    "description": "A size: `256MiB` (powers of 1024), `1GB` (powers of 1000)."
+});
+
+/// The transport protocol of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP, the default.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// Reads a port number.
+fn port_number(text: &str) -> Result<u16, String> {
+    match text.parse::<u32>() {
+        Ok(number @ 1..=65535) if text.bytes().all(|c| c.is_ascii_digit()) => Ok(u16::try_from(number).unwrap_or(u16::MAX)),
+        _ => Err(format!("`{}` is not a port: ports are numbers from 1 to 65535", crate::source::decode::shorten(text))),
+    }
+}
+
+/// A port that a program listens on: 1 to 65535.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(pub u16);
+
+impl<'de> Deserialize<'de> for Port {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Port;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port number from 1 to 65535")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Port, E> {
+                port_number(&number.to_string()).map(Port).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+impl JsonSchema for Port {
+    fn schema_name() -> Cow<'static, str> {
+        "Port".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 65535, "description": "A port number." })
+    }
+}
+
+/// A port with its protocol: `80` or `"53/udp"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenPort {
+    /// 1 to 65535.
+    pub port: u16,
+    /// TCP when not said.
+    pub protocol: Protocol,
+}
+
+impl FromStr for ListenPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, protocol) = match text.split_once('/') {
+            None | Some((_, "tcp")) => (text.trim_end_matches("/tcp"), Protocol::Tcp),
+            Some((number, "udp")) => (number, Protocol::Udp),
+            Some((_, other)) => {
+                return Err(format!("`{}` is not a protocol: use `tcp` or `udp`", crate::source::decode::shorten(other)));
+            }
+        };
+        Ok(Self { port: port_number(number)?, protocol })
+    }
+}
+
+impl<'de> Deserialize<'de> for ListenPort {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl Visitor<'_> for NumberOrText {
+            type Value = ListenPort;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a port like `80` or `\"53/udp\"`")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<ListenPort, E> {
+                number.to_string().parse().map_err(E::custom)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ListenPort, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+impl JsonSchema for ListenPort {
+    fn schema_name() -> Cow<'static, str> {
+        "ListenPort".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A port that the program listens on: `80`, `\"53/udp\"`.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1, "maximum": 65535 },
+                { "type": "string", "pattern": "^[0-9]{1,5}(/(tcp|udp))?$" }
+            ]
+        })
+    }
+}
+
+/// Where on the host an endpoint is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostPort {
+    /// One address of the host; `None` means all of them.
+    pub address: Option<IpAddr>,
+    /// 1 to 65535; `None` means the endpoint's own number.
+    pub port: Option<u16>,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let short = crate::source::decode::shorten(text);
+        let wrong = || {
+            format!("`{short}` is not an address of this host: write a port, `\"127.0.0.1:9998\"` or `\"[::1]:9998\"`")
+        };
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return port_number(text).map(|port| Self { address: None, port: Some(port) });
+        };
+        let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let address: IpAddr = match inner {
+            Some(inner) => inner.parse::<std::net::Ipv6Addr>().map_err(|_| wrong())?.into(),
+            None => host.parse::<std::net::Ipv4Addr>().map_err(|_| wrong())?.into(),
+        };
+        let address = Some(address).filter(|address| *address != IpAddr::from([0, 0, 0, 0]));
+        Ok(Self { address, port: Some(port_number(port)?) })
+    }
+}
+
+impl<'de> Deserialize<'de> for HostPort {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrText;
+        impl Visitor<'_> for NumberOrText {
+            type Value = HostPort;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a host port like `9998` or `\"127.0.0.1:9998\"`")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<HostPort, E> {
+                number.to_string().parse().map_err(E::custom)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<HostPort, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(NumberOrText)
+    }
+}
+
+/// What is published: endpoint to host port, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publish(pub IndexMap<String, HostPort>);
+
+impl<'de> Deserialize<'de> for Publish {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TableOrNames;
+        impl<'de> Visitor<'de> for TableOrNames {
+            type Value = Publish;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table like `{ frontend = 9998 }` or an array like `[\"frontend\"]`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Publish, A::Error> {
+                let mut entries = IndexMap::new();
+                while let Some((endpoint, port)) = map.next_entry::<String, HostPort>()? {
+                    entries.insert(endpoint, port);
+                }
+                Ok(Publish(entries))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Publish, A::Error> {
+                let mut entries = IndexMap::new();
+                while let Some(endpoint) = names.next_element::<String>()? {
+                    entries.insert(endpoint, HostPort { address: None, port: None });
+                }
+                Ok(Publish(entries))
+            }
+        }
+        deserializer.deserialize_any(TableOrNames)
+    }
+}
+
+impl JsonSchema for Publish {
+    fn schema_name() -> Cow<'static, str> {
+        "Publish".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Endpoints that can be reached from outside, each with its host port: `{ frontend = 9998 }` (all interfaces), `{ frontend = \"127.0.0.1:9998\" }`, or `[\"frontend\"]` (same number).",
+            "anyOf": [
+                {
+                    "type": "object",
+                    "additionalProperties": { "anyOf": [
+                        { "type": "integer", "minimum": 1, "maximum": 65535 },
+                        { "type": "string" }
+                    ] }
+                },
+                { "type": "array", "items": { "type": "string" } }
+            ]
+        })
+    }
+}
+
+/// A volume: `./host:/inside`, `/host:/inside:ro` or `named:/inside`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// The host's folder (with a `/` or a `.` in front) or the name of a volume that the engine keeps.
+    pub source: String,
+    /// The folder in the container, absolute.
+    pub target: String,
+    /// Whether the container may only read.
+    pub read_only: bool,
+}
+
+impl Volume {
+    /// Whether the source is a path on the host rather than the name of a volume.
+    #[must_use]
+    pub fn is_bind(&self) -> bool {
+        self.source.starts_with(['.', '/', '~'])
+    }
+}
+
+impl FromStr for Volume {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let short = crate::source::decode::shorten(text);
+        let parts: Vec<&str> = text.split(':').collect();
+        let (source, target, mode) = match parts[..] {
+            [source, target] => (source, target, "rw"),
+            [source, target, mode] => (source, target, mode),
+            _ => return Err(format!("`{short}` is not a volume: write `./host:/inside` or `name:/inside`")),
+        };
+        if source.is_empty() || text.chars().any(char::is_control) {
+            return Err(format!("`{short}` names no folder of the host: write `./host:/inside` or `name:/inside`"));
+        }
+        if !target.starts_with('/') || target.trim_matches('/').is_empty() {
+            return Err(format!("`{target}` is not a place in the container: it must be an absolute path, as in `{source}:/inside`"));
+        }
+        if !matches!(mode, "rw" | "ro") {
+            return Err(format!("`{mode}` is not a mode of a volume: use `ro` (read only) or nothing"));
+        }
+        let volume = Self { source: source.to_owned(), target: target.to_owned(), read_only: mode == "ro" };
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if !volume.is_bind() && !(source.starts_with(|c: char| c.is_ascii_alphanumeric()) && source.chars().all(legal)) {
+            return Err(if source.contains('/') {
+                format!("`{source}` is neither a path nor the name of a volume: a relative path begins with `./`, as in `./{source}`")
+            } else {
+                format!("`{source}` is not the name of a volume: use letters, digits, `_`, `.` and `-`")
+            });
+        }
+        Ok(volume)
+    }
+}
+
+from_text!(Volume, "a volume like `\"./host:/inside\"`", {
+    "pattern": "^[^:]+:/[^:]+(:(ro|rw))?$",
+    "description": "`./host:/inside` (a folder beside the topology), `/host:/inside:ro` (read only) or `name:/inside` (a volume that the engine keeps)."
+});
+
+/// The value of an environment variable, as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvValue(pub String);
+
+impl<'de> Deserialize<'de> for EnvValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = EnvValue;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a number or a boolean")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<EnvValue, E> {
+                if text.contains('\0') {
+                    return Err(E::custom("an environment variable cannot hold the character NUL"));
+                }
+                Ok(EnvValue(text.to_owned()))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<EnvValue, E> {
+                Ok(EnvValue(number.to_string()))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<EnvValue, E> {
+                Ok(EnvValue(number.to_string()))
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<EnvValue, E> {
+                Ok(EnvValue(value.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Scalar)
+    }
+}
+
+impl JsonSchema for EnvValue {
+    fn schema_name() -> Cow<'static, str> {
+        "EnvValue".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The variable's value. Text may hold `{{ need.host }}`, `{{ need.port }}`, `{{ need.url }}` and `{{ self.name }}`; Compose's own `${VAR}` stays as it is.",
+            "type": ["string", "number", "boolean"]
+        })
+    }
+}
+
+/// The name of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EnvName(pub String);
+
+impl FromStr for EnvName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if text.chars().all(legal) && text.starts_with(|c: char| !c.is_ascii_digit()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "`{}` cannot be the name of an environment variable: use letters, digits and `_`, no digit in front",
+            crate::source::decode::shorten(text)
+        ))
+    }
+}
+
+from_text!(EnvName, "the name of an environment variable", { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+
+/// A command: one text, split as a shell splits words, or a list of arguments taken as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// One text.
+    Line(String),
+    /// Program and arguments.
+    Arguments(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Command {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrList;
+        impl<'de> Visitor<'de> for TextOrList {
+            type Value = Command;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a command like `\"node broker 9998\"` or a list like `[\"node\", \"broker\"]`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Command, E> {
+                match shlex::split(text) {
+                    Some(words) if !words.is_empty() => Ok(Command::Line(text.to_owned())),
+                    Some(_) => Err(E::custom("a command cannot be empty")),
+                    None => Err(E::custom(format!(
+                        "the command `{}` has a quote that is never closed",
+                        crate::source::decode::shorten(text)
+                    ))),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Command, A::Error> {
+                let mut arguments = Vec::new();
+                while let Some(argument) = items.next_element::<String>()? {
+                    arguments.push(argument);
+                }
+                if arguments.is_empty() {
+                    return Err(de::Error::custom("a command cannot be empty"));
+                }
+                Ok(Command::Arguments(arguments))
+            }
+        }
+        deserializer.deserialize_any(TextOrList)
+    }
+}
+
+impl JsonSchema for Command {
+    fn schema_name() -> Cow<'static, str> {
+        "Command".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "One text, split as a shell splits words (with a `$` in it, a shell runs it), or a list of arguments.",
+            "anyOf": [
+                { "type": "string", "minLength": 1 },
+                { "type": "array", "items": { "type": "string" }, "minItems": 1 }
+            ]
+        })
+    }
+}

@@ -1,0 +1,320 @@
+//! The topology as meant: every component in one list, defaults applied, what-ifs applied, contradictions told.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+
+use crate::finding::{Finding, Place, Severity, below};
+use crate::rules;
+use crate::source::{Pointer, pointer};
+use crate::spec::values::{Duration, EnvName, Name, Volume};
+use crate::spec::{
+    Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec,
+};
+
+/// A topology in which every component stands by itself.
+#[derive(Debug, Default)]
+pub struct Topology {
+    /// The project's name.
+    pub name: String,
+    /// All components in the order of the file's tables: brokers, workers, clients, loggers, services.
+    pub components: Vec<Component>,
+    /// What is not deployed here.
+    pub externals: IndexMap<Name, External>,
+    /// Base images.
+    pub images: IndexMap<Name, Image>,
+    /// The machine that publishes ports.
+    pub host: Host,
+    /// What is promised.
+    pub sla: Option<Sla>,
+    /// The image that our own programs stand on.
+    pub base: String,
+}
+
+/// A component before it is bound to others.
+#[derive(Debug)]
+pub struct Component {
+    /// Its name, which is its host name too.
+    pub name: Name,
+    /// Its table in the file.
+    pub pointer: Pointer,
+    /// What it is in the system.
+    pub role: Role,
+    /// How many instances run.
+    pub replicas: u32,
+    /// The what-if that changed `replicas`, as the user would write it: `--scale bro=2`.
+    pub scaled_by: Option<String>,
+    /// The logger that it wants, after the defaults.
+    pub logger: LoggerChoice,
+    /// How its image comes about.
+    pub build: Build,
+    /// When the engine starts it again.
+    pub restart: Restart,
+    /// The most that one instance may use.
+    pub resources: Resources,
+    /// The other keys, as written.
+    pub keys: Common,
+}
+
+/// What a component is in the system, with the keys of that role.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Role {
+    /// Gives requests to workers.
+    Broker {
+        /// The port for clients.
+        frontend: u16,
+        /// The port for workers.
+        backend: u16,
+        /// How long a worker may take.
+        deadline: Duration,
+        /// How often a request is given to another worker.
+        retries: u16,
+        /// The most requests that may wait.
+        queue: u32,
+    },
+    /// Does the work.
+    Worker {
+        /// The broker by name, where it is named.
+        broker: Option<String>,
+        /// How long one request takes.
+        service_time: Option<Duration>,
+    },
+    /// Sends requests.
+    Client {
+        /// The broker by name, where it is named.
+        broker: Option<String>,
+        /// How many requests.
+        requests: u32,
+        /// Whether it runs elsewhere.
+        outside: bool,
+    },
+    /// Keeps the log.
+    Logger {
+        /// The port for records.
+        port: u16,
+        /// Where the log is kept.
+        volume: Option<Volume>,
+    },
+    /// Anything else.
+    Service,
+}
+
+impl Role {
+    /// The table's name and the program's: `broker`, `worker`, `client`, `logger`, `service`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Broker { .. } => "broker",
+            Self::Worker { .. } => "worker",
+            Self::Client { .. } => "client",
+            Self::Logger { .. } => "logger",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// A what-if: other numbers of instances than the file says.
+#[derive(Debug, Clone, Default)]
+pub struct WhatIf {
+    /// Component, number, and the words that asked for it.
+    pub scale: Vec<(String, Replicas, String)>,
+}
+
+/// Makes a topology of a spec. `folder` names the project when the file does not.
+#[must_use]
+pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let Spec { name, broker, worker, client, logger, service, external, image, host, defaults, sla, scenario, lints: _ } = spec;
+    let mut components = Vec::new();
+    let has_logger = !logger.is_empty();
+    let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
+
+    for (name, mut table) in broker {
+        let role = Role::Broker {
+            frontend: table.frontend.map_or(9998, |port| port.0),
+            backend: table.backend.map_or(9999, |port| port.0),
+            deadline: table.deadline.unwrap_or(Duration::from_millis(2000)),
+            retries: table.retries.unwrap_or(3),
+            queue: table.queue.unwrap_or(100_000),
+        };
+        add(name, role, table.take_common());
+    }
+    for (name, mut table) in worker {
+        let role = Role::Worker { broker: table.broker.take(), service_time: table.service_time };
+        add(name, role, table.take_common());
+    }
+    for (name, mut table) in client {
+        let role = Role::Client {
+            broker: table.broker.take(),
+            requests: table.requests.unwrap_or(10),
+            outside: table.outside,
+        };
+        add(name, role, table.take_common());
+    }
+    for (name, mut table) in logger {
+        let role = Role::Logger { port: table.port.map_or(9995, |port| port.0), volume: table.volume.take() };
+        add(name, role, table.take_common());
+    }
+    for (name, mut table) in service {
+        add(name, Role::Service, table.take_common());
+    }
+
+    let mut topology = Topology {
+        name: name.map_or_else(|| project_name(folder), |name| name.to_string()),
+        components,
+        externals: external,
+        images: image,
+        host: host.unwrap_or_default(),
+        sla,
+        base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
+    };
+    check_names(&topology, &mut findings);
+    check_contradictions(&topology, &mut findings);
+    for (scenario, table) in &scenario {
+        for name in table.scale.keys() {
+            if !topology.components.iter().any(|component| component.name.as_str() == name) {
+                let place = Place::Key(pointer(["scenario", scenario.as_str(), "scale", name]));
+                findings.push(rules::unknown_reference::component(name, &topology, place));
+            }
+        }
+    }
+    for (name, replicas, words) in &what_if.scale {
+        if let Some(component) = topology.components.iter_mut().find(|component| component.name.as_str() == name) {
+            component.replicas = replicas.0;
+            component.scaled_by = Some(words.clone());
+        }
+    }
+    (topology, findings)
+}
+
+fn component(name: Name, role: Role, mut keys: Common, defaults: &Defaults, has_logger: bool) -> Component {
+    let logger = match (keys.logger.take().or_else(|| defaults.logger.clone()), &role) {
+        (_, Role::Logger { .. }) => LoggerChoice::None,
+        (Some(choice), _) => choice,
+        // A broker logs to the only logger; the others are asked to.
+        (None, Role::Broker { .. }) if has_logger => LoggerChoice::Only,
+        (None, _) => LoggerChoice::None,
+    };
+    let build = keys.build.take().unwrap_or(match defaults.build {
+        Some(BuildMode::Source) => Build::Source,
+        Some(BuildMode::Static) | None => Build::Static,
+    });
+    let restart = keys.restart.or(match role {
+        // A client ends when it has its answers; starting it again would ask them all again.
+        Role::Client { .. } => Some(Restart::No),
+        _ => defaults.restart,
+    });
+    let resources = keys.resources.take().or_else(|| defaults.resources.clone()).unwrap_or_default();
+    Component {
+        pointer: pointer([role.name(), name.as_str()]),
+        replicas: keys.replicas.map_or(1, |replicas| replicas.0),
+        scaled_by: None,
+        logger,
+        build,
+        restart: restart.unwrap_or(Restart::UnlessStopped),
+        resources,
+        name,
+        role,
+        keys,
+    }
+}
+
+/// The nearest legal project name to a folder's.
+fn project_name(folder: &str) -> String {
+    let legal: String =
+        folder.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    let legal = legal.trim_matches('-');
+    if legal.is_empty() { "topology".to_owned() } else { legal.to_owned() }
+}
+
+/// One name, one thing: names are host names.
+fn check_names(topology: &Topology, findings: &mut Vec<Finding>) {
+    let mut seen: HashMap<&str, &Pointer> = HashMap::new();
+    let externals: Vec<Pointer> = topology.externals.keys().map(|name| pointer(["external", name.as_str()])).collect();
+    for place in topology.components.iter().map(|component| &component.pointer).chain(&externals) {
+        let Some(name) = place.last() else { continue };
+        if let Some(first) = seen.insert(name, place) {
+            findings.push(rules::duplicate_name::finding(name, place, first));
+        }
+    }
+}
+
+/// Keys that exclude each other or that need another one.
+fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
+    let mut wrong = |message: String, consequence: &str, help: String, place: Place| {
+        findings.push(Finding {
+            rule: rules::wrong_value::RULE.name,
+            severity: Severity::Error,
+            message,
+            consequence: consequence.to_owned(),
+            help,
+            place,
+            label: String::new(),
+            related: Vec::new(),
+        });
+    };
+    for component in &topology.components {
+        let (name, place) = (&component.name, &component.pointer);
+        let program = matches!(component.build, Build::Program(_));
+        if program && component.keys.image.is_some() {
+            wrong(
+                format!("`{name}` has both `image` and `build`"),
+                "it cannot be told which of the two runs",
+                "keep one: `image` for a ready image, `build` for one that is made here".to_owned(),
+                Place::key_of(place, "image"),
+            );
+        }
+        if component.role == Role::Service && !program && component.keys.image.is_none() {
+            wrong(
+                format!("service `{name}` has neither `image` nor `build`"),
+                "there is nothing that could run",
+                format!("add `image = \"…\"` to `[service.{name}]`, or `build = {{ from = \"…\", … }}`"),
+                Place::Key(place.clone()),
+            );
+        }
+        if let Build::Program(program) = &component.build {
+            let place = below(place, "build");
+            match (&program.from, &program.dockerfile) {
+                (None, None) => wrong(
+                    format!("the build of `{name}` has neither `from` nor `dockerfile`"),
+                    "there is no image to start from",
+                    "add `from = \"debian:12-slim\"` or another image, or name a `dockerfile` of your own".to_owned(),
+                    Place::Key(place),
+                ),
+                (Some(_), Some(_)) => wrong(
+                    format!("the build of `{name}` has both `from` and `dockerfile`"),
+                    "it cannot be told which of the two is meant",
+                    "keep `dockerfile` alone: its own `FROM` names the image".to_owned(),
+                    Place::key_of(&place, "dockerfile"),
+                ),
+                _ => {}
+            }
+        }
+        for (EnvName(secret), source) in &component.keys.secrets {
+            let sources = [source.file.is_some(), source.env.is_some(), source.external];
+            if sources.iter().filter(|given| **given).count() != 1 {
+                wrong(
+                    format!("secret `{secret}` must come from exactly one place"),
+                    "the engine would not know what to mount",
+                    "give one of `file = \"…\"`, `env = \"…\"` and `external = true`".to_owned(),
+                    Place::Value(below(&below(place, "secrets"), secret)),
+                );
+            }
+        }
+        if let Some(user) = &component.keys.user
+            && !is_numeric_user(user)
+        {
+            wrong(
+                format!("`{}` is not a user in numbers", crate::source::decode::shorten(user)),
+                "an image without `/etc/passwd` knows no names, and nobody could check that it is not root",
+                "write `\"UID:GID\"`, as in `\"10001:10001\"`".to_owned(),
+                Place::value_of(place, "user"),
+            );
+        }
+    }
+}
+
+fn is_numeric_user(user: &str) -> bool {
+    let (uid, gid) = user.split_once(':').unwrap_or((user, "0"));
+    [uid, gid].iter().all(|id| id.parse::<u32>().is_ok())
+}
