@@ -1,0 +1,129 @@
+# What people type. Each target is a few commands that can be run by hand as well; `make help` lists them.
+#
+#   SPEC=FILE             the topology (topology.toml); its files go to OUT
+#   SCALE="cli=2 wor=4"   other numbers of replicas than the topology's
+#   CLIENT_WAIT=60        seconds that `deploy` waits for the clients to end
+
+# down, ps, logs and scale without SPEC act on what was deployed last.
+DEPLOYED ?= build/deployed
+ifndef SPEC
+ifneq (,$(filter down ps logs scale clients,$(MAKECMDGOALS)))
+-include $(DEPLOYED)
+endif
+endif
+SPEC ?= topology.toml
+ifeq ($(notdir $(SPEC)),topology.toml)
+OUT ?= $(patsubst ./%,%,$(dir $(SPEC))generated)
+else
+OUT ?= build/$(basename $(notdir $(SPEC)))
+endif
+
+CLIENT_WAIT ?= 60
+SOAK ?= 600
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+ifdef CBWGEN
+cbwgen := # a generator that somebody has built already
+else
+CBWGEN := $(TARGET)/release/cbwgen
+cbwgen := cbwgen
+endif
+COMPOSE = docker compose -f $(OUT)/docker-compose.yml
+
+# The containers write the bind-mounted folders as their owner: the calling user, or 10001 when that is root.
+ifneq (0,$(shell id -u))
+export CBW_UID ?= $(shell id -u)
+export CBW_GID ?= $(shell id -g)
+endif
+
+# Names of the components that run on, end by themselves (clients), or need which static binaries.
+long-running = $(shell $(CBWGEN) plan $(SPEC) --list long-running)
+one-shot = $(shell $(CBWGEN) plan $(SPEC) --list one-shot)
+static = $(shell $(CBWGEN) plan $(SPEC) --list static)
+# --scale for those of $(1) alone: Compose refuses it for a service that is not brought up by the same command.
+scale-of = $(foreach s,$(SCALE),$(if $(filter $(call name-of,$(s)),$(1)),--scale $(s)))
+name-of = $(firstword $(subst =, ,$(1)))
+# The components of $(1) that SCALE names.
+scaled = $(filter $(foreach s,$(SCALE),$(call name-of,$(s))),$(1))
+
+.NOTPARALLEL:
+.PHONY: help build test lint render deploy down ps logs scale bench soak clean cbwgen cargo docker static clients
+
+help: ## this list
+	@echo 'make TARGET [SPEC=examples/cbw.toml] [SCALE="cli=2 wor=4"]'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: cargo ## all programs, optimised
+	cargo build --release --workspace
+
+test: cargo ## all tests; those on real Node.js, Python and Docker where they are
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace && cargo test -q --doc --workspace; \
+	 else cargo test --workspace; fi
+	@tests/interop/run
+	@tests/docker/run
+
+lint: $(cbwgen) ## judge the topology, as deployed with SCALE
+	@$(CBWGEN) lint $(SPEC) $(SCALE:%=--scale %)
+
+render: $(cbwgen) ## write the Compose file and the Dockerfiles
+	@$(CBWGEN) render $(SPEC) --out $(OUT)
+
+deploy: docker lint render static ## build the images, start all, wait until healthy and the clients have ended
+	@$(CBWGEN) prepare $(SPEC)
+	@mkdir -p $(dir $(DEPLOYED)) && printf 'SPEC := %s\nOUT := %s\n' '$(SPEC)' '$(OUT)' >$(DEPLOYED)
+	$(COMPOSE) build -q
+	$(COMPOSE) up -d --wait $(call scale-of,$(long-running)) $(long-running)
+	@$(MAKE) --no-print-directory clients
+
+down: docker ## stop all and remove the containers; volumes and the log stay
+	$(COMPOSE) down
+
+ps: docker ## what runs
+	@$(COMPOSE) ps -a
+
+logs: docker ## what the containers print, until Ctrl-C
+	@$(COMPOSE) logs -f
+
+scale: docker lint ## other numbers of replicas, while it runs: SCALE="wor=6"
+	$(if $(SCALE),,$(error which component? make scale SCALE="wor=6"))
+	$(if $(call scaled,$(long-running)),$(COMPOSE) up -d --no-deps --no-recreate --wait \
+	  $(call scale-of,$(long-running)) $(call scaled,$(long-running)))
+	@$(MAKE) --no-print-directory clients one-shot='$(call scaled,$(one-shot))'
+
+bench: cargo ## measure generator and services
+	@bench/run
+
+soak: cargo ## SOAK=600 seconds of load and faults, then the account
+	@bench/soak $(SOAK)
+
+clean: ## remove what was built here; never volumes, logs or what runs
+	rm -rf build generated/bin $(OUT)/bin
+	cargo clean
+	@! docker info >/dev/null 2>&1 || docker image prune -af --filter label=org.cbwgen.topology
+
+# ---- what the targets above need ----
+
+cargo:
+	@command -v cargo >/dev/null || { echo "needs cargo: install Rust, https://rustup.rs" >&2; exit 1; }
+	@command -v g++ >/dev/null || { echo "needs g++ to build libzmq: sudo apt-get install g++" >&2; exit 1; }
+
+docker:
+	@docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || { \
+	  echo "needs Docker with Compose, and none answers; \`make render\` and \`make lint\` work without" >&2; exit 1; }
+
+cbwgen:
+	@command -v cargo >/dev/null || { echo "needs cargo: install Rust, https://rustup.rs" >&2; exit 1; }
+	@cargo build -q --release -p cbwgen
+
+# The images hold nothing but these binaries, so they are linked statically.
+static: $(cbwgen)
+	@[ -z "$(static)" ] || { $(MAKE) --no-print-directory cargo; \
+	  export RUSTFLAGS="-C target-feature=+crt-static"; host=$$(rustc -vV | sed -n 's/^host: //p'); \
+	  cargo build -q --release --target $$host -p cbw-services $(static:%=--bin %) && mkdir -p $(OUT)/bin && \
+	  cd $(TARGET)/$$host/release && cp $(static) $(abspath $(OUT))/bin/; }
+
+clients:
+	@[ -z "$(one-shot)" ] || { $(COMPOSE) up -d --no-deps $(call scale-of,$(one-shot)) $(one-shot) && \
+	  ids=$$($(COMPOSE) ps -aq $(one-shot)) && { timeout $(CLIENT_WAIT) docker wait $$ids >/dev/null || true; } && \
+	  docker inspect -f '{{.Name}} {{if .State.Running}}still runs{{else}}ended with exit code {{.State.ExitCode}}{{end}}' $$ids && \
+	  ! docker inspect -f '{{.State.ExitCode}}' $$ids | grep -qvx 0; }

@@ -1,0 +1,47 @@
+"""The examples, deployed as they are."""
+
+import pytest
+
+from conftest import HERE, PORT, run, states
+
+
+@pytest.fixture(scope="module")
+def client_program(deployment):
+    """The static client, as it is put into images."""
+    cbw = deployment("examples/cbw.toml")
+    cbw.make("static")
+    return cbw.out / "bin" / "client"
+
+
+def assert_all_well(example):
+    for name, status, code, health in (
+        (c["Name"], *state) for c in example.containers() for state in states([c])
+    ):
+        assert (status, code) in (("running", 0), ("exited", 0)), name
+        assert health in (None, "healthy"), name
+
+
+def test_cbw(deployment):
+    example = deployment("examples/cbw.toml")
+    said = example.make("deploy").stdout
+    assert_all_well(example)
+    assert "ended with exit code 0" in said
+    assert "ended with exit code" not in said.replace("ended with exit code 0", "")
+    example.make("down")
+
+
+def test_external_client(deployment, client_program):
+    example = deployment("examples/external-client.toml")
+    example.make("deploy")
+    assert_all_well(example)
+    run(client_program, "OUTSIDE", 10, "127.0.0.1", PORT)
+    example.make("down")
+
+
+def test_the_lab_s_own_nodejs_programs(deployment, client_program):
+    run(HERE / "stand-in", "ubuntu:22.04")
+    example = deployment("examples/nodejs.toml")
+    said = example.make("deploy").stdout
+    assert_all_well(example)
+    assert "ended with exit code 0" in said
+    example.make("down")
