@@ -7,9 +7,11 @@
 pub mod facts;
 pub mod finding;
 pub mod firewall;
+pub mod lint;
 pub mod plan;
-#[macro_use]
 pub mod rules;
+pub mod report;
+pub mod secret;
 pub mod source;
 pub mod spec;
 pub mod topology;

@@ -1,0 +1,179 @@
+//! From a source to its plan and all that is to say of it, sorted by place.
+
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use crate::facts::MissingFile;
+use crate::finding::{Finding, Place, Severity};
+use crate::firewall::Ufw;
+use crate::plan::Plan;
+use crate::rules::{self, Context};
+use crate::source::{LineColumn, Node, Source, comments, pointer};
+use crate::spec::{self, Firewall, Level, mistakes};
+use crate::topology::{self, WhatIf};
+
+/// A source that was read as far as it goes.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The text.
+    pub source: Source,
+    /// Its tree.
+    pub root: Node,
+    /// The plan; empty when the text is not TOML.
+    pub plan: Plan,
+    /// Names of the scenarios, with what they scale.
+    pub scenarios: IndexMap<String, Vec<(String, spec::Replicas)>>,
+    findings: Vec<Finding>,
+    lints: IndexMap<String, Level>,
+}
+
+/// Reads a source and makes its plan. `folder` names the project when the file does not; `what_if` is asked with the spec,
+/// so that it can look scenarios up.
+pub fn load(source: Source, folder: &str, what_if: &WhatIf) -> Loaded {
+    let (root, errors) = crate::source::toml::parse(&source.text);
+    if !errors.is_empty() {
+        let findings = errors.into_iter().map(mistakes::syntax).collect();
+        return Loaded { source, root, plan: Plan::default(), scenarios: IndexMap::new(), findings, lints: IndexMap::new() };
+    }
+    let (mut spec, wrong) = spec::read(root.clone());
+    let mut findings: Vec<Finding> = wrong.into_iter().map(mistakes::finding).collect();
+    let lints = std::mem::take(&mut spec.lints);
+    let scenarios = spec
+        .scenario
+        .iter()
+        .map(|(name, scenario)| (name.to_string(), scenario.scale.clone().into_iter().collect()))
+        .collect();
+    let (topology, more) = topology::resolve(spec, folder, what_if);
+    findings.extend(more);
+    let (mut plan, more) = crate::plan::plan(topology);
+    findings.extend(more);
+    plan.complete = findings.is_empty();
+    Loaded { source, root, plan, scenarios, findings, lints }
+}
+
+/// What lint is told from outside the topology.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The host's firewall from `--ufw`; the topology's own otherwise.
+    pub firewall: Option<Ufw>,
+    /// Files that are not there.
+    pub missing_files: Vec<MissingFile>,
+}
+
+/// A finding at its place in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// What is said.
+    pub finding: Finding,
+    /// The bytes that are underlined.
+    pub span: Range<usize>,
+    /// Where they begin.
+    pub start: LineColumn,
+    /// Where they end: the place behind the last character.
+    pub end: LineColumn,
+    /// Other places that belong to it.
+    pub related: Vec<(Range<usize>, String)>,
+}
+
+/// Runs all rules, applies what the user says of them, and sorts by place.
+#[must_use]
+pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
+    let Loaded { source, root, plan, findings, lints, .. } = loaded;
+    let mut findings = findings.clone();
+    if !findings.iter().any(|finding| finding.rule == rules::syntax::RULE.name) {
+        let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(from_spec);
+        let context = Context { plan, firewall: facts.firewall.as_ref().or(own.as_ref()), missing_files: &facts.missing_files };
+        for check in rules::ALL.iter().filter_map(|rule| rule.check) {
+            check(&context, &mut findings);
+        }
+        findings.extend(lints.keys().filter_map(|name| about_lint(name, Place::Key(pointer(["lints", name])))));
+    }
+    let allows = comments::allows(source);
+    for (name, span) in allows.iter().flat_map(|allow| &allow.rules) {
+        findings.extend(about_lint(name, Place::Bytes(span.clone())));
+    }
+    let mut located: Vec<Located> = findings
+        .into_iter()
+        .filter_map(|finding| set_level(finding, lints))
+        .map(|finding| locate(finding, source, root))
+        .filter(|located| {
+            let fixed = rules::by_name(located.finding.rule).is_some_and(|rule| rule.check.is_none());
+            let names_it = |rules: &[(String, Range<usize>)]| rules.iter().any(|(name, _)| name == located.finding.rule);
+            fixed || !allows.iter().any(|allow| allow.covers.contains(&located.span.start) && names_it(&allow.rules))
+        })
+        .collect();
+    located.sort_by(|a, b| {
+        let key = |located: &Located| (located.span.start, located.span.end, located.finding.rule);
+        key(a).cmp(&key(b)).then_with(|| a.finding.message.cmp(&b.finding.message))
+    });
+    located.dedup();
+    located
+}
+
+fn from_spec(firewall: &Firewall) -> Option<Ufw> {
+    Ufw::from_spec(firewall)
+}
+
+/// Something to say of a rule's name in `[lints]` or a comment.
+fn about_lint(name: &str, place: Place) -> Option<Finding> {
+    match rules::by_name(name) {
+        None => Some(rules::unknown_lint::unknown(name, place)),
+        Some(rule) if rule.check.is_none() && rule.name != rules::unknown_lint::RULE.name => {
+            Some(rules::unknown_lint::fixed(name, place))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Applies `[lints]`: `None` when the rule is allowed.
+fn set_level(mut finding: Finding, lints: &IndexMap<String, Level>) -> Option<Finding> {
+    let fixed = rules::by_name(finding.rule).is_some_and(|rule| rule.check.is_none());
+    match lints.get(finding.rule).filter(|_| !fixed || finding.rule == rules::unknown_lint::RULE.name) {
+        Some(Level::Allow) => return None,
+        Some(Level::Note) => finding.severity = Severity::Note,
+        Some(Level::Warning) => finding.severity = Severity::Warning,
+        Some(Level::Error) => finding.severity = Severity::Error,
+        None => {}
+    }
+    Some(finding)
+}
+
+fn locate(finding: Finding, source: &Source, root: &Node) -> Located {
+    let span_of = |place: &Place| {
+        let span = match place {
+            Place::Key(pointer) => root.key_span(pointer),
+            Place::Value(pointer) => root.value_span(pointer),
+            Place::Bytes(span) => span.clone(),
+        };
+        one_line(source, span)
+    };
+    let span = span_of(&finding.place);
+    let related = finding.related.iter().map(|(place, text)| (span_of(place), text.clone())).collect();
+    let (start, end) = (source.line_column(span.start), source.line_column(span.end));
+    Located { finding, span, start, end, related }
+}
+
+/// A place is shown on one line: what goes on over several (a long array, an unclosed text) is cut at the first, and what
+/// is longer than a line can show is cut too. Every place lies on character boundaries.
+fn one_line(source: &Source, span: Range<usize>) -> Range<usize> {
+    const WIDEST: usize = 400;
+    let floor = |mut at: usize| {
+        while !source.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let length = source.text.len();
+    let start = floor(span.start.min(length));
+    let line_end = source.line_range(source.line_column(start).line).end;
+    let end = floor(span.end.min(line_end).min(start + WIDEST).max(start));
+    start..end
+}
+
+/// How many findings there are of each severity: errors, warnings, notes.
+#[must_use]
+pub fn summary(findings: &[Located]) -> (usize, usize, usize) {
+    let of = |severity| findings.iter().filter(|located| located.finding.severity == severity).count();
+    (of(Severity::Error), of(Severity::Warning), of(Severity::Note))
+}

@@ -1,0 +1,82 @@
+//! Findings for people, as rustc shows them.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Renderer, Snippet};
+
+use crate::finding::Severity;
+use crate::lint::{Located, summary};
+use crate::rules::count;
+use crate::secret::conceal;
+use crate::source::Source;
+
+/// Related places further away than this many lines get an excerpt of their own.
+const NEAR_LINES: usize = 100;
+
+/// All findings and a line that counts them; empty when there are none.
+#[must_use]
+pub fn report(source: &Source, findings: &[Located], color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for located in findings {
+        text.push_str(&renderer.render(&[group(source, located)]));
+        text.push_str("\n\n");
+    }
+    let (errors, warnings, notes) = summary(findings);
+    let counts = [(errors, "error"), (warnings, "warning"), (notes, "note")];
+    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, name)| count(*n as u64, name)).collect();
+    if !counts.is_empty() {
+        let _ = writeln!(text, "{}: {}", source.name, counts.join(", "));
+    }
+    text
+}
+
+fn group<'a>(source: &'a Source, located: &'a Located) -> Group<'a> {
+    let finding = &located.finding;
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let mut elements: Vec<Element<'a>> = excerpts(source, located).into_iter().map(Element::from).collect();
+    let notes = [("consequence", &finding.consequence), ("help", &finding.help)];
+    let notes = notes.into_iter().filter(|(_, text)| !text.is_empty());
+    elements.extend(notes.map(|(name, text)| {
+        let level = if name == "help" { Level::HELP } else { Level::NOTE.with_name(name) };
+        Element::from(level.message(text.as_str()) as Message<'a>)
+    }));
+    level.primary_title(finding.message.as_str()).id(finding.rule).elements(elements)
+}
+
+/// The excerpt of the finding, and those of related places that do not fit into it.
+fn excerpts<'a>(source: &'a Source, located: &'a Located) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    let line = located.start.line;
+    let is_near = |span: &Range<usize>| source.line_column(span.start).line.abs_diff(line) <= NEAR_LINES;
+    let label = Some(located.finding.label.as_str()).filter(|label| !label.is_empty());
+    let primary = (AnnotationKind::Primary, located.span.clone(), label);
+    let (near, far): (Vec<_>, Vec<_>) = located.related.iter().partition(|(span, _)| is_near(span));
+    let context = |(span, text): &&'a (Range<usize>, String)| (AnnotationKind::Context, span.clone(), Some(text.as_str()));
+    let first: Vec<_> = std::iter::once(primary).chain(near.iter().map(context)).collect();
+    std::iter::once(first).chain(far.iter().map(|related| vec![context(related)])).map(|marks| excerpt(source, &marks)).collect()
+}
+
+/// The lines from the first to the last mark, with the marks; lines between are folded.
+fn excerpt<'a>(
+    source: &'a Source,
+    marks: &[(AnnotationKind, Range<usize>, Option<&'a str>)],
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let lines = marks.iter().map(|(_, span, _)| source.line_column(span.start).line);
+    let (first, last) = (lines.clone().min().unwrap_or(1), lines.max().unwrap_or(1));
+    // Only these lines are handed on: the renderer would go through the whole text for every finding.
+    let range = source.line_range(first).start..source.line_range(last).end;
+    let annotations = marks.iter().map(|(kind, span, label)| {
+        let span = span.start.saturating_sub(range.start)..span.end.saturating_sub(range.start);
+        kind.span(span).label(*label)
+    });
+    Snippet::source(conceal(&source.text[range.clone()]))
+        .path(source.name.as_str())
+        .line_start(first)
+        .fold(true)
+        .annotations(annotations.collect::<Vec<_>>())
+}
