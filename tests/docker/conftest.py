@@ -20,6 +20,7 @@ def run(*command, check=True, **options):
     """Runs a command and returns what it printed, both streams in one."""
     done = subprocess.run(
         [str(word) for word in command],
+        check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,15 +86,16 @@ class Deployment:
         """Leaves nothing of it on the engine."""
         for container in self.containers():
             docker("rm", "-fv", container["Id"])
-        for network in docker("network", "ls", "-q", f"--filter=label=com.docker.compose.project={self.project}").split():
+        for network in docker(
+            "network", "ls", "-q", f"--filter=label=com.docker.compose.project={self.project}"
+        ).split():
             docker("network", "rm", network)
 
 
 def states(containers):
     """(running or exited, exit code, health) of each."""
     return [
-        (c["State"]["Status"], c["State"]["ExitCode"], c["State"].get("Health", {}).get("Status"))
-        for c in containers
+        (c["State"]["Status"], c["State"]["ExitCode"], c["State"].get("Health", {}).get("Status")) for c in containers
     ]
 
 
@@ -114,7 +116,7 @@ def deployment(tmp_path_factory):
             parent.chmod(0o755)
         spec = folder / source.name
         text = spec.read_text()
-        [name] = re.findall(r'^name = "(.*?)"', text, re.M)
+        [name] = re.findall(r'^name = "(.*?)"', text, re.MULTILINE)
         project = f"{name}-test"
         text = text.replace(f'name = "{name}"', f'name = "{project}"', 1)
         spec.write_text(re.sub(r"(publish = \{.*?)\b9998\b", rf"\g<1>{PORT}", text))

@@ -1,7 +1,6 @@
 """The examples, deployed as they are."""
 
 import pytest
-
 from conftest import HERE, PORT, run, states
 
 
@@ -14,9 +13,7 @@ def client_program(deployment):
 
 
 def assert_all_well(example):
-    for name, status, code, health in (
-        (c["Name"], *state) for c in example.containers() for state in states([c])
-    ):
+    for name, status, code, health in ((c["Name"], *state) for c in example.containers() for state in states([c])):
         assert (status, code) in (("running", 0), ("exited", 0)), name
         assert health in (None, "healthy"), name
 
@@ -38,7 +35,7 @@ def test_external_client(deployment, client_program):
     example.make("down")
 
 
-def test_the_lab_s_own_nodejs_programs(deployment, client_program):
+def test_nodejs_programs(deployment):
     run(HERE / "stand-in", "ubuntu:22.04")
     example = deployment("examples/nodejs.toml")
     said = example.make("deploy").stdout

@@ -7,7 +7,6 @@ import os
 import time
 
 import pytest
-
 from conftest import PORT, REPOSITORY, run, states
 
 HEALTHY = ("running", 0, "healthy")

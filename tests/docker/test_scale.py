@@ -1,7 +1,6 @@
 """Other numbers of replicas, and what is refused before anything starts."""
 
 import pytest
-
 from conftest import states
 
 
