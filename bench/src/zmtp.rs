@@ -295,7 +295,7 @@ mod tests {
                 while let Some(item) = decoder.next_item().unwrap() {
                     match item {
                         Item::Command(body) => {
-                            assert_eq!(ready_property(body, "identity"), Some(&b"me"[..]))
+                            assert_eq!(ready_property(body, "identity"), Some(&b"me"[..]));
                         }
                         Item::Message(frames) => seen.push(frames.to_vecs()),
                     }

@@ -303,7 +303,7 @@ fn run(
                     let question = &mut questions[index - options.workers];
                     connection
                         .read(scratch, |frames, out| {
-                            settle(frames, out, question, account)
+                            settle(frames, out, question, account);
                         })
                         .context("a client lost the broker")?;
                 }
