@@ -83,7 +83,7 @@ pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
     let mut findings = findings.clone();
     if !findings.iter().any(|finding| finding.rule == rules::syntax::RULE.name) {
         let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(from_spec);
-        let context = Context { plan, firewall: facts.firewall.as_ref().or(own.as_ref()), missing_files: &facts.missing_files };
+        let context = Context { plan, firewall: facts.firewall.as_ref().or(own.as_ref()), missing_files: &facts.missing_files, root };
         for check in rules::ALL.iter().filter_map(|rule| rule.check) {
             check(&context, &mut findings);
         }

@@ -17,6 +17,8 @@ pub struct Context<'a> {
     pub firewall: Option<&'a Ufw>,
     /// Files beside the topology that the plan names and that are not there.
     pub missing_files: &'a [crate::facts::MissingFile],
+    /// The topology as written: tells which of two places comes first.
+    pub root: &'a crate::source::Node,
 }
 
 /// A rule: name, severity, documentation, check.
