@@ -4,13 +4,17 @@
 //! (everything resolved) → [`lint`] ([`rules`] make [`finding`]s) → [`report`], or → [`render`]. Every step but the first and the
 //! last is a pure function.
 
+pub mod cli;
+pub mod docs;
 pub mod facts;
 pub mod finding;
 pub mod firewall;
 pub mod lint;
 pub mod plan;
+pub mod prepare;
 pub mod rules;
 pub mod report;
+pub mod schema;
 pub mod secret;
 pub mod source;
 pub mod spec;

@@ -15,7 +15,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 
 /// The largest file that is read, in bytes. A topology of 10,000 components is about 1 MiB.
-pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Why a file could not be read. Each message stands alone: it names the file and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -826,9 +826,9 @@ fn table<T: DeserializeOwned>(node: Option<Node>, kind: &str, mistakes: &mut Vec
         let is_table = matches!(entry.node.value, Value::Table(_));
         if !is_table {
             // `[broker] frontend = 9998`: the name was forgotten, and the key is taken for one.
-            let wanted = format!("a table; every {kind} has a name, as in `[{kind}.{}]`", &kind[..3]);
-            let found = format!("the key `{}`", crate::source::decode::shorten(&key));
-            mistakes.push(Located { pointer: place, at_key: true, mistake: Mistake::WrongType { found, wanted } });
+            let short = crate::source::decode::shorten(&key);
+            let message = format!("`{short}` stands in `[{kind}]`, but every {kind} has a name: write it below `[{kind}.{}]`", &kind[..3]);
+            mistakes.push(Located { pointer: place, at_key: true, mistake: Mistake::WrongValue(message) });
             continue;
         }
         let (member, wrong) = decode::<T>(entry.node, &place);

@@ -184,7 +184,24 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
             component.scaled_by = Some(words.clone());
         }
     }
+    check_instances(&topology, &mut findings);
     (topology, findings)
+}
+
+/// A plan names every instance; beyond this many it is a typing error, not a deployment.
+const MAX_INSTANCES: u64 = 100_000;
+
+fn check_instances(topology: &Topology, findings: &mut Vec<Finding>) {
+    let instances: u64 = topology.components.iter().map(|component| u64::from(component.replicas)).sum();
+    let Some(largest) = topology.components.iter().max_by_key(|component| component.replicas) else { return };
+    if instances > MAX_INSTANCES {
+        findings.push(rules::wrong_value::RULE.finding(
+            Place::value_of(&largest.pointer, "replicas"),
+            format!("{instances} instances are more than the {MAX_INSTANCES} that one plan may have"),
+            "no engine could run them".to_owned(),
+            "use fewer replicas".to_owned(),
+        ));
+    }
 }
 
 fn component(name: Name, role: Role, mut keys: Common, defaults: &Defaults, has_logger: bool) -> Component {

@@ -36,6 +36,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
             plan.components.insert(name, complete_one(component, bound, findings));
         }
     }
+    outside_clients(&mut plan);
     request_timeouts(&mut plan);
     networks(&mut plan);
     dependencies(&mut plan);
@@ -165,6 +166,31 @@ fn settings(role: &Role, own: bool) -> Vec<(String, String)> {
         settings.push(("METRICS_ADDR", METRICS_ADDR.to_owned()));
     }
     settings.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// A client on another machine comes in through the published port, not through the name that the deployment knows.
+fn outside_clients(plan: &mut Plan) {
+    let mut ways: Vec<(String, String, u16)> = Vec::new();
+    for peers in plan.brokers().values() {
+        let Some(published) = peers.broker.published.iter().find(|published| published.endpoint == "frontend") else { continue };
+        let address = plan.host.address.clone().or_else(|| published.address.map(|address| address.to_string()));
+        let host = address.unwrap_or_else(|| "HOST".to_owned());
+        let outside = peers.clients.iter().filter(|client| !client.is_deployed());
+        ways.extend(outside.map(|client| (client.name.clone(), host.clone(), published.host_port)));
+    }
+    for (name, host, port) in ways {
+        let Some(client) = plan.components.get_mut(&name) else { continue };
+        for binding in client.bindings.iter_mut().filter(|binding| binding.need == "broker") {
+            binding.host.clone_from(&host);
+            binding.port = port;
+            let values = [("BROKER_HOST", host.clone()), ("BROKER_PORT", port.to_string()), ("BROKER_URL", binding.url())];
+            for (key, value) in values {
+                if let Some(variable) = client.env.get_mut(key).filter(|variable| variable.origin == Origin::Binding) {
+                    variable.value = value;
+                }
+            }
+        }
+    }
 }
 
 /// A client gives a request up after the longest time in which its broker may still answer it: all workers' turns,

@@ -1,0 +1,287 @@
+//! The command line: arguments in, one text out, an exit code.
+//!
+//! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::facts;
+use crate::finding::did_you_mean;
+use crate::firewall::Ufw;
+use crate::lint::{self, Facts, Loaded, Located};
+use crate::plan::show;
+use crate::report::{Format, report};
+use crate::source::Source;
+use crate::spec::Replicas;
+use crate::topology::WhatIf;
+use crate::{docs, prepare, rules, schema};
+
+/// Turns a short topology.toml into a deployment that was checked before it was written.
+#[derive(Debug, Parser)]
+#[command(name = "cbwgen", version, max_term_width = 100, after_help = "Exit codes: 0 clean or done; 1 findings, or files that are stale or were edited; 2 wrong usage, or something that cannot be read.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a topology for what fails in production
+    Lint(Lint),
+    /// Show the plan: who listens, who connects to what, in which order
+    Plan(Plan),
+    /// Print the JSON Schema of topology files, for editors
+    Schema,
+    /// List the rules of `cbwgen lint`
+    Rules,
+    /// Explain a rule
+    Explain {
+        /// The rule's name, as in `two-brokers`
+        rule: String,
+    },
+    /// Make the host's folders that the deployment writes to, for the user that it runs as
+    Prepare {
+        /// The topology
+        #[arg(default_value = "topology.toml")]
+        topology: PathBuf,
+    },
+}
+
+/// What-ifs: other numbers of instances than the file says.
+#[derive(Debug, Default, Args)]
+struct WhatIfs {
+    /// Judge as if a component had another number of instances; may be repeated
+    #[arg(long, value_name = "NAME=N", value_parser = parse_scale)]
+    scale: Vec<(String, Replicas)>,
+    /// Judge as if a `[scenario.NAME]` of the file were deployed
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Lint {
+    /// The topology; `-` reads standard input
+    #[arg(default_value = "topology.toml")]
+    topology: PathBuf,
+    #[command(flatten)]
+    what_ifs: WhatIfs,
+    /// Judge by the host's real firewall: the output of `ufw status` (also verbose, numbered) or `/etc/ufw/user.rules`; `-`
+    /// reads standard input
+    #[arg(long, value_name = "FILE")]
+    ufw: Option<PathBuf>,
+    /// The form of the findings
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Fail on warnings too
+    #[arg(long, value_enum)]
+    deny: Option<Deny>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    /// Warnings
+    Warnings,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// The topology; `-` reads standard input
+    #[arg(default_value = "topology.toml")]
+    topology: PathBuf,
+    #[command(flatten)]
+    what_ifs: WhatIfs,
+    /// The form of the plan
+    #[arg(long, value_enum, default_value_t = show::Format::Text, conflicts_with = "list")]
+    format: show::Format,
+    /// Print only names, one a line
+    #[arg(long, value_enum)]
+    list: Option<show::List>,
+}
+
+/// Everything was said and done.
+const CLEAN: u8 = 0;
+/// Something was found.
+const FOUND: u8 = 1;
+/// Wrong usage, or something that cannot be read.
+const FAILED: u8 = 2;
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to standard output; clap knows which is which.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAILED } else { CLEAN });
+        }
+    };
+    match run(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<u8> {
+    match &cli.command {
+        Command::Lint(arguments) => run_lint(arguments, cli.color),
+        Command::Plan(arguments) => run_plan(arguments, cli.color),
+        Command::Schema => print(&schema::schema()),
+        Command::Rules => print(&docs::rules_table()),
+        Command::Explain { rule } => match rules::by_name(rule) {
+            Some(rule) => print(&docs::explain(rule)),
+            None => {
+                let hint = did_you_mean(rule, rules::ALL.iter().map(|rule| rule.name))
+                    .map_or_else(|| "`cbwgen rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+                bail!("there is no rule `{rule}`; {hint}")
+            }
+        },
+        Command::Prepare { topology } => run_prepare(topology, cli.color),
+    }
+}
+
+/// Prints to standard output. A reader that has gone away has read enough.
+fn print(text: &str) -> anyhow::Result<u8> {
+    match std::io::stdout().lock().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot write the output"),
+        _ => Ok(CLEAN),
+    }
+}
+
+fn wants_color(color: Color, is_terminal: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
+
+fn parse_scale(text: &str) -> Result<(String, Replicas), String> {
+    let (name, number) = text.split_once('=').ok_or("write NAME=N, as in `wor=4`")?;
+    let number = number.parse::<i64>().map_err(|_| format!("`{number}` is not a number of instances"))?;
+    Ok((name.to_owned(), Replicas::new(number)?))
+}
+
+/// The folder of a topology; the current one for standard input.
+fn folder_of(topology: &Path) -> PathBuf {
+    match topology.parent() {
+        Some(parent) if topology.as_os_str() != "-" && !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Reads a topology and applies what-ifs to it.
+fn load(topology: &Path, what_ifs: &WhatIfs) -> anyhow::Result<Loaded> {
+    let source = Source::read(topology)?;
+    let folder = std::path::absolute(folder_of(topology)).ok();
+    let folder = folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
+    let loaded = lint::load(source, folder, &WhatIf::default());
+    if what_ifs.scale.is_empty() && what_ifs.scenario.is_none() {
+        return Ok(loaded);
+    }
+    let mut what_if = WhatIf::default();
+    if let Some(scenario) = &what_ifs.scenario {
+        let Some(scale) = loaded.scenarios.get(scenario) else {
+            let hint = did_you_mean(scenario, loaded.scenarios.keys().map(String::as_str));
+            let hint = hint.map_or_else(
+                || format!("the file has {}", rules::list(loaded.scenarios.keys().map(String::as_str))),
+                |near| format!("did you mean `{near}`?"),
+            );
+            bail!("--scenario: there is no `[scenario.{scenario}]`; {hint}");
+        };
+        let words = format!("--scenario {scenario}");
+        what_if.scale.extend(scale.iter().map(|(name, replicas)| (name.clone(), *replicas, words.clone())));
+    }
+    for (name, replicas) in &what_ifs.scale {
+        let known = || loaded.plan.components.keys().map(String::as_str);
+        if loaded.plan.component(name).is_none() && !loaded.plan.components.is_empty() {
+            let hint = did_you_mean(name, known())
+                .map_or_else(|| format!("there is {}", rules::list(known())), |near| format!("did you mean `{near}`?"));
+            bail!("--scale: there is no component `{name}`; {hint}");
+        }
+        what_if.scale.push((name.clone(), *replicas, format!("--scale {name}={}", replicas.0)));
+    }
+    Ok(lint::load(loaded.source, folder, &what_if))
+}
+
+/// Runs the rules with what the disk says.
+fn judge(loaded: &Loaded, topology: &Path, firewall: Option<Ufw>) -> Vec<Located> {
+    let missing_files = facts::missing_files(&loaded.plan, &folder_of(topology));
+    lint::lint(loaded, &Facts { firewall, missing_files })
+}
+
+/// Says on standard error what there is to say; true when it stops whoever asked.
+fn complain(loaded: &Loaded, findings: &[Located], color: Color) -> bool {
+    let color = wants_color(color, std::io::stderr().is_terminal());
+    let _ = std::io::stderr().lock().write_all(report(Format::Text, &loaded.source, findings, color).as_bytes());
+    lint::summary(findings).0 > 0
+}
+
+fn run_lint(arguments: &Lint, color: Color) -> anyhow::Result<u8> {
+    if arguments.topology.as_os_str() == "-" && arguments.ufw.as_ref().is_some_and(|ufw| ufw.as_os_str() == "-") {
+        bail!("only one of the topology and `--ufw` can be standard input");
+    }
+    let loaded = load(&arguments.topology, &arguments.what_ifs)?;
+    let firewall = match &arguments.ufw {
+        Some(file) => {
+            let source = Source::read(file)?;
+            let wrong = |error| anyhow::anyhow!("--ufw: cannot use `{}`: {error}", source.name);
+            Some(Ufw::parse(&source.text).map_err(wrong)?)
+        }
+        None => None,
+    };
+    let findings = judge(&loaded, &arguments.topology, firewall);
+    let color = wants_color(color, std::io::stdout().is_terminal());
+    print(&report(arguments.format, &loaded.source, &findings, color))?;
+    let (errors, warnings, _) = lint::summary(&findings);
+    let denied = errors > 0 || (warnings > 0 && arguments.deny == Some(Deny::Warnings));
+    Ok(if denied { FOUND } else { CLEAN })
+}
+
+fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
+    let loaded = load(&arguments.topology, &arguments.what_ifs)?;
+    if !loaded.plan.complete {
+        // What cannot be resolved has no plan; what is only unwise has one.
+        complain(&loaded, &judge(&loaded, &arguments.topology, None), color);
+        return Ok(FOUND);
+    }
+    print(&match (arguments.list, arguments.format) {
+        (Some(list), _) => show::list(&loaded.plan, list),
+        (None, show::Format::Text) => show::text(&loaded.plan),
+        (None, show::Format::Json) => show::json(&loaded.plan),
+    })
+}
+
+fn run_prepare(topology: &Path, color: Color) -> anyhow::Result<u8> {
+    let loaded = load(topology, &WhatIfs::default())?;
+    if !loaded.plan.complete {
+        complain(&loaded, &judge(&loaded, topology, None), color);
+        return Ok(FOUND);
+    }
+    for prepared in prepare::prepare(&loaded.plan, &folder_of(topology))? {
+        if prepared.made {
+            print(&format!("made the folder {}\n", prepared.folder.display()))?;
+        }
+    }
+    Ok(CLEAN)
+}
