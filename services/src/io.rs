@@ -1,1 +1,6 @@
 //! The loops: the only place that knows sockets and signals.
+
+pub mod logger;
+pub mod peer;
+
+pub mod broker;

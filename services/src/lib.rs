@@ -11,10 +11,14 @@
 
 pub mod backoff;
 pub mod broker;
+pub mod client;
 pub mod config;
+pub mod health;
 pub mod io;
+pub mod logger;
 pub mod logsink;
 pub mod metrics;
 pub mod status;
 pub mod trace;
 pub mod wire;
+pub mod worker;

@@ -3,7 +3,7 @@
 //! Everything here is total: any list of frames is either a message or a [`Malformed`] with the reason, and nothing that a
 //! peer sends can make it panic. Identities and bodies are bytes, never text. Frames are moved, not copied.
 //!
-//! A ROUTER sees the peer's identity as the first frame; [`request`] and [`work`](crate::wire::from_worker) read such
+//! A ROUTER sees the peer's identity as the first frame; [`request`] and [`from_worker`] read such
 //! messages. The peers' own side of the same dialects (a worker of RFC 6, the envelope of a REQ socket) is in [`peer`].
 
 mod frame;
@@ -120,7 +120,7 @@ pub struct Request<F> {
     /// The identity that the reply goes to.
     pub client: F,
     /// What stood between the identity and the delimiter; it comes back unchanged (`ZMQ_REQ_CORRELATE` numbers requests so).
-    pub envelope: Frames<F>,
+    pub envelope: Vec<F>,
     /// The body's frames, at least one.
     pub body: Frames<F>,
 }
@@ -222,7 +222,7 @@ fn from_ppp<F: Frame>(first: F, mut rest: std::vec::Drain<'_, F>) -> Result<From
 }
 
 /// Appends the reply for a client: `[client, envelope…, '', body…]`.
-pub fn put_reply<F: Frame>(out: &mut Vec<F>, client: F, envelope: Frames<F>, body: Frames<F>) {
+pub fn put_reply<F: Frame>(out: &mut Vec<F>, client: F, envelope: Vec<F>, body: Frames<F>) {
     out.push(client);
     out.extend(envelope);
     out.push(F::of(b""));

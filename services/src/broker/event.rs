@@ -13,10 +13,19 @@ pub enum Event<'a, F> {
     FromWorker(&'a mut Vec<F>),
     /// A REQ socket with this identity is connected to the backend and may have registered with an earlier broker.
     WorkerSeen(&'a [u8]),
-    /// The connection of this worker is gone, or a message to it cannot be delivered.
+    /// The connection of this worker is gone.
     WorkerGone(&'a [u8]),
+    /// A message to this worker could not be delivered.
+    Undelivered {
+        /// The worker's identity.
+        worker: &'a [u8],
+        /// It was a request; otherwise a heartbeat.
+        work: bool,
+    },
     /// The connection of this client is gone.
     ClientGone(&'a [u8]),
+    /// A reply to this client could not be delivered.
+    ReplyUndelivered(&'a [u8]),
     /// Nothing but the time: [`Broker::next_timeout`](super::Broker::next_timeout) has come.
     Tick,
     /// Take no new requests, finish the work in hand by `until`, refuse the rest.

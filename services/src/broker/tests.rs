@@ -1,0 +1,1 @@
+//! The rules of `protocol.md`, one by one.

@@ -1,0 +1,232 @@
+//! The broker's loop: two ROUTER sockets, a wake-up, and the machine of [`crate::broker`] between them.
+//!
+//! It is a hot path. Frames move from socket to socket without being copied, both sockets are emptied before the loop sleeps,
+//! and it sleeps in one `poll` on file descriptors: `zmq_poll` on sockets would cost a system call for each of them.
+
+mod bind;
+mod connections;
+mod door;
+mod report;
+mod router;
+mod watch;
+
+use std::error::Error;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::{info, warn};
+
+use self::bind::Address;
+use self::connections::Connections;
+use self::door::Door;
+use self::report::report;
+use self::router::{Received, Router};
+use self::watch::Watcher;
+use crate::broker::args::BrokerArgs;
+use crate::broker::{Broker, Event, Outbox, Side};
+use crate::io::logger::start_sink;
+use crate::status::wake::{Signals, Wakeup};
+use crate::status::{self, Hub};
+use crate::trace::{self, Stream};
+
+/// Messages that are taken from one side before the other side has its turn.
+const BATCH: usize = 256;
+
+/// Runs a broker until SIGTERM or SIGINT, and until everybody has got a reply.
+pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
+    let wakeup = Wakeup::new()?;
+    let signals = wakeup.signals()?;
+    let sink = args.logger.address().map(|(host, port)| start_sink("broker", &host, port)).transpose()?;
+    let _trace = trace::init("broker", args.common.log_format, Stream::Stdout, sink.as_ref().map(|(sink, _)| sink.clone()))?;
+    let hub = Hub::with_events(wakeup.waker());
+    bind::raise_file_limit();
+    let context = zmq::Context::new();
+    context.set_io_threads(i32::from(args.io_threads))?;
+    let start = Instant::now();
+    let [front, back] = [(&args.frontend_host, args.frontend_port), (&args.backend_host, args.backend_port)]
+        .map(|(host, port)| Address { host: host.clone(), port });
+    let mut looping = Loop {
+        machine: Broker::new(args.config(nonce())),
+        watch: Watcher::new(hub.clone()),
+        out: Outbox::default(),
+        undelivered: Vec::new(),
+        frames: Vec::new(),
+        frontend: Router::new(&context, "frontend", args)?,
+        backend: Router::new(&context, "backend", args)?,
+        start,
+    };
+    // Clients may ask from now on. The backend opens when the name cards of the workers that are already there are read.
+    looping.frontend.bind(&front)?;
+    let door = Door::open(&back, args.door)?;
+    for card in door.name_cards(&signals) {
+        looping.handle(Event::WorkerSeen(&card));
+    }
+    looping.backend.bind(&back)?;
+    if let Some(address) = args.common.metrics() {
+        status::serve(address, hub.clone()).map_err(|error| format!("cannot serve `{address}`: {error}"))?;
+    }
+    info!(frontend = %front, backend = %back, "the broker is ready");
+    looping.run(args.drain, &wakeup, &signals, &hub)?;
+    info!("the broker stops");
+    Ok(())
+}
+
+/// A number that no other run of the broker has: the time, as fine as it can be had.
+fn nonce() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() << 30 | u64::from(since.subsec_nanos())
+}
+
+/// The sockets, the machine, and what is on its way between them.
+struct Loop {
+    machine: Broker<zmq::Message>,
+    watch: Watcher,
+    out: Outbox<zmq::Message>,
+    /// Messages that could not be delivered: the side, the peer, and whether it was work.
+    undelivered: Vec<(Side, zmq::Message, bool)>,
+    /// The message that is being received.
+    frames: Vec<zmq::Message>,
+    frontend: Router,
+    backend: Router,
+    start: Instant,
+}
+
+impl Loop {
+    fn run(&mut self, drain: Duration, wakeup: &Wakeup, signals: &Signals, hub: &Hub) -> Result<(), zmq::Error> {
+        let mut draining = false;
+        while !self.machine.is_drained() {
+            self.sleep(wakeup)?;
+            // A socket that had something may have become readable again without a sign while the other was served.
+            while self.take_from(Side::Backend)? | self.take_from(Side::Frontend)? {}
+            if self.machine.next_timeout().is_some_and(|due| due <= self.start.elapsed()) {
+                self.handle(Event::Tick);
+            }
+            if signals.stop() && !draining {
+                draining = true;
+                info!("draining: no new requests are taken");
+                self.handle(Event::Drain { until: self.start.elapsed() + drain });
+            }
+            if hub.asked() {
+                hub.answer(report(&self.machine, self.start.elapsed()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until a peer, a signal, a question or a timer wants something.
+    fn sleep(&mut self, wakeup: &Wakeup) -> Result<(), zmq::Error> {
+        let timeout = self.machine.next_timeout().map_or(-1, |due| {
+            let left = due.saturating_sub(self.start.elapsed());
+            // Rounded up: a poll that ends a moment too early would be done again and again.
+            i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
+        });
+        let fds = [self.frontend.fd, self.backend.fd, self.frontend.connections.fd, self.backend.connections.fd, wakeup.fd()];
+        let mut items = fds.map(|fd| zmq::PollItem::from_fd(fd, zmq::POLLIN));
+        match zmq::poll(&mut items, timeout) {
+            Ok(_) | Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        let [_, _, frontend, backend, woken] = items.map(|item| item.is_readable());
+        if woken {
+            wakeup.drain();
+        }
+        if frontend {
+            self.note_disconnects(Side::Frontend);
+        }
+        if backend {
+            self.note_disconnects(Side::Backend);
+        }
+        Ok(())
+    }
+
+    /// Handles the messages that have come in on one side, a batch at most. Whether there were any.
+    fn take_from(&mut self, side: Side) -> Result<bool, zmq::Error> {
+        for taken in 0..BATCH {
+            let router = match side {
+                Side::Frontend => &mut self.frontend,
+                Side::Backend => &mut self.backend,
+            };
+            if router.receive(&mut self.frames)? == Received::Nothing {
+                return Ok(taken > 0);
+            }
+            if router.is_new_connection(&mut self.frames) {
+                self.note_new_connection(side);
+            }
+            let mut frames = std::mem::take(&mut self.frames);
+            self.handle(match side {
+                Side::Frontend => Event::FromClient(&mut frames),
+                Side::Backend => Event::FromWorker(&mut frames),
+            });
+            self.frames = frames;
+        }
+        Ok(true)
+    }
+
+    fn connections(&mut self, side: Side) -> &mut Connections {
+        match side {
+            Side::Frontend => &mut self.frontend.connections,
+            Side::Backend => &mut self.backend.connections,
+        }
+    }
+
+    /// Remembers which connection the message in `frames` came by. What is known of its file descriptor so far belongs to a
+    /// connection that is gone: its end has been told before, so that is read first.
+    fn note_new_connection(&mut self, side: Side) {
+        self.note_disconnects(side);
+        let mut frames = std::mem::take(&mut self.frames);
+        let replaced = self.connections(side).remember(&mut frames);
+        self.frames = frames;
+        if let Some(id) = replaced {
+            self.peer_gone(side, &id);
+        }
+    }
+
+    /// Tells the machine of the connections that have ended.
+    fn note_disconnects(&mut self, side: Side) {
+        while let Some(ended) = self.connections(side).next_end() {
+            if let Some(id) = ended {
+                self.peer_gone(side, &id);
+            }
+        }
+    }
+
+    fn peer_gone(&mut self, side: Side, id: &[u8]) {
+        self.handle(match side {
+            Side::Frontend => Event::ClientGone(id),
+            Side::Backend => Event::WorkerGone(id),
+        });
+    }
+
+    /// Lets the machine handle an event, sends what it wants to send, and tells it at once what could not be delivered.
+    fn handle(&mut self, event: Event<'_, zmq::Message>) {
+        let now = self.start.elapsed();
+        self.machine.handle(now, event, &mut self.out, &mut self.watch);
+        loop {
+            self.send();
+            let Some((side, peer, work)) = self.undelivered.pop() else { return };
+            let event = match side {
+                Side::Frontend => Event::ReplyUndelivered(&peer),
+                Side::Backend => Event::Undelivered { worker: &peer, work },
+            };
+            self.machine.handle(now, event, &mut self.out, &mut self.watch);
+        }
+    }
+
+    fn send(&mut self) {
+        let mut frames = self.out.frames.drain(..);
+        for (side, count) in self.out.messages.drain(..) {
+            let router = match side {
+                Side::Frontend => &self.frontend,
+                Side::Backend => &self.backend,
+            };
+            let mut message = frames.by_ref().take(count);
+            let Some(peer) = message.next() else { continue };
+            if let Err(error) = router.send(&peer, &mut message, count - 1) {
+                if !matches!(error, zmq::Error::EHOSTUNREACH | zmq::Error::EAGAIN) {
+                    warn!(%error, side = router.name, "a message cannot be sent");
+                }
+                message.for_each(drop);
+                self.undelivered.push((side, peer, count > 2));
+            }
+        }
+    }
+}
