@@ -331,6 +331,12 @@ impl Component {
         matches!(self.image, ImageSource::Static { .. } | ImageSource::Source { .. })
     }
 
+    /// Whether its image is built here, so that it runs as our user.
+    #[must_use]
+    pub fn is_built_here(&self) -> bool {
+        !matches!(self.image, ImageSource::Ready(_))
+    }
+
     /// The binding of a need.
     #[must_use]
     pub fn binding(&self, need: &str) -> Option<&Binding> {

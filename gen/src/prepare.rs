@@ -51,11 +51,11 @@ pub struct Prepared {
     pub made: bool,
 }
 
-/// Makes every folder of the host that one of our own programs writes to, owned by the user that it runs as: the plan's when
+/// Makes every folder of the host that a program built here writes to, owned by the user that it runs as: the plan's when
 /// root prepares, otherwise whoever prepares (the Compose file takes `CBW_UID`).
 pub fn prepare(plan: &Plan, topology_folder: &Path) -> Result<Vec<Prepared>, Error> {
     let mut prepared = Vec::new();
-    for component in plan.deployed().filter(|component| component.is_own()) {
+    for component in plan.deployed().filter(|component| component.is_built_here()) {
         for volume in component.volumes.iter().filter(|volume| volume.is_bind() && !volume.read_only) {
             let folder = topology_folder.join(&volume.source);
             let shown = || folder.display().to_string();

@@ -80,6 +80,9 @@ fn command(component: &Component) -> Vec<String> {
 
 /// The same start by hand: the lab's positional arguments.
 fn by_hand(component: &Component) -> Option<String> {
+    if !component.is_own() || component.command.is_some() {
+        return None;
+    }
     let address = |need: &str| component.binding(need).map(|binding| format!(" {} {}", binding.host, binding.port));
     let logger = address("logger").unwrap_or_default();
     match &component.role {

@@ -71,6 +71,25 @@ pub fn run(command: &str) -> String {
     if special { format!("[\"/bin/sh\", \"-c\", {}]", json(command)) } else { command.to_owned() }
 }
 
+/// A Dockerfile's exec form.
+#[must_use]
+pub fn list(words: &[String]) -> String {
+    format!("[{}]", words.iter().map(|word| json(word)).collect::<Vec<_>>().join(", "))
+}
+
+/// `COPY`'s paths, taken as they are: in exec form where a space or a sign would mean something to the builder.
+#[must_use]
+pub fn paths(paths: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '@' | '+' | ',' | '=' | '*' | '?' | '~');
+    if paths.iter().all(|path| !path.is_empty() && !path.starts_with('-') && path.chars().all(plain)) {
+        return paths.join(" ");
+    }
+    let escaped = paths.iter().map(|path| {
+        path.chars().flat_map(|c| matches!(c, '\\' | '"' | '\'' | '$').then_some('\\').into_iter().chain([c])).collect::<String>()
+    });
+    list(&escaped.collect::<Vec<_>>())
+}
+
 /// Replaces each `$` by `dollar` but those that begin `${VAR}`; `$${` becomes `dollar` and `{`.
 fn keep_variables(text: &str, dollar: &str, operators: &[&str]) -> String {
     let mut out = String::with_capacity(text.len());
