@@ -35,7 +35,7 @@ impl LogSink {
         self.mailbox.put(write);
     }
 
-    /// Records that were dropped and not yet reported to the logger.
+    /// How many records were dropped in all, because the logger did not take them.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.mailbox.dropped()
@@ -72,10 +72,4 @@ impl Drop for Outlet {
         }
         let _ = thread.join();
     }
-}
-
-/// The record that tells how much is missing.
-#[must_use]
-pub fn report_of_drops(name: &str, dropped: u64) -> String {
-    format!("{name} WARN {dropped} log records were dropped while the logger did not take them")
 }

@@ -5,8 +5,10 @@
 //! counted, and never the service.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -79,6 +81,13 @@ fn write_lines(lines: &Mailbox, mut stream: impl Write) {
             thread::sleep(BATCH);
         }
     }
+}
+
+/// Tells why a program ends, whether tracing is set up or not.
+pub fn fail(error: &dyn Error) -> ExitCode {
+    // Without a standard error there is only the exit code.
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::FAILURE
 }
 
 /// Turns events into lines.

@@ -59,6 +59,7 @@ pub struct Mailbox {
     limit: usize,
     full: AtomicBool,
     dropped: AtomicU64,
+    reported: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +73,14 @@ impl Mailbox {
     /// A box that holds about `limit` bytes: the record that passes the limit is the last one taken.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), limit, full: AtomicBool::new(false), dropped: AtomicU64::new(0) }
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            limit,
+            full: AtomicBool::new(false),
+            dropped: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
+        }
     }
 
     /// Puts in the record that `write` appends to the buffer; never waits for the taker. When the box is full the record is
@@ -95,7 +103,7 @@ impl Mailbox {
         }
     }
 
-    /// Swaps what is in the box for the (emptied) `batch`, after waiting until `deadline` at most for a first record.
+    /// Swaps what is in the box for the (emptied) `batch`, after waiting that long at most for a first record.
     /// Returns false when the box is closed and nothing is left.
     pub fn take(&self, batch: &mut Batch, wait: Duration) -> bool {
         batch.clear();
@@ -127,17 +135,13 @@ impl Mailbox {
         self.lock().closed
     }
 
-    /// How many records were dropped since this was last asked.
+    /// For the taker: how many records were dropped since it last asked, which it reports.
     pub fn take_dropped(&self) -> u64 {
-        self.dropped.swap(0, Ordering::Relaxed)
+        let dropped = self.dropped();
+        dropped - self.reported.swap(dropped, Ordering::Relaxed)
     }
 
-    /// Counts records that the taker itself had to give up.
-    pub fn add_dropped(&self, records: u64) {
-        self.dropped.fetch_add(records, Ordering::Relaxed);
-    }
-
-    /// How many dropped records have not been reported yet.
+    /// How many records were dropped in all.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -179,7 +183,7 @@ mod tests {
         assert_eq!((batch.len(), mailbox.take_dropped()), (2, 48));
         mailbox.put(|buffer| buffer.push(b'y'));
         mailbox.take(&mut batch, Duration::ZERO);
-        assert_eq!((batch.len(), mailbox.dropped()), (1, 0));
+        assert_eq!((batch.len(), mailbox.take_dropped()), (1, 0));
     }
 
     #[test]
