@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::facts;
 use crate::finding::did_you_mean;
@@ -113,6 +113,24 @@ struct Plan {
     /// Print only names, one a line
     #[arg(long, value_enum)]
     list: Option<show::List>,
+}
+
+/// The command line as a page: each command with its help, as `--help` prints it.
+#[must_use]
+pub fn page() -> String {
+    let mut page = "# The command line\n\nMade of the program's own help.\n".to_owned();
+    let mut add = |title: &str, command: &mut clap::Command| {
+        let help = command.render_long_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        page += &format!("\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+    };
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    add("cbwgen", &mut root.clone());
+    for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+        add(&format!("cbwgen {}", command.get_name()), command);
+    }
+    page
 }
 
 /// Everything was said and done.

@@ -44,9 +44,29 @@ fn group<'a>(source: &'a Source, located: &'a Located) -> Group<'a> {
     let notes = notes.into_iter().filter(|(_, text)| !text.is_empty());
     elements.extend(notes.map(|(name, text)| {
         let level = if name == "help" { Level::HELP } else { Level::NOTE.with_name(name) };
-        Element::from(level.message(text.as_str()) as Message<'a>)
+        Element::from(level.message(wrap(text)) as Message<'a>)
     }));
     level.primary_title(finding.message.as_str()).id(finding.rule).elements(elements)
+}
+
+/// Breaks a long text between words. The width does not depend on the terminal: two runs print the same bytes.
+fn wrap(text: &str) -> String {
+    const WIDTH: usize = 90;
+    let mut wrapped = String::with_capacity(text.len());
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            wrapped.push('\n');
+            width = 0;
+        } else if width > 0 {
+            wrapped.push(' ');
+            width += 1;
+        }
+        wrapped.push_str(word);
+        width += length;
+    }
+    wrapped
 }
 
 /// The excerpt of the finding, and those of related places that do not fit into it.

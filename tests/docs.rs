@@ -1,0 +1,82 @@
+//! Everything that is made of the code is checked in, and is what the code says today.
+//! `SNAPSHOTS=overwrite cargo test -p cbwgen --test docs` writes it again.
+
+use snapbox::{Data, assert_data_eq, data::DataFormat};
+use std::path::Path;
+
+fn checked_in(path: &str) -> Data {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Data::read_from(&root.join(path), Some(DataFormat::Text)).raw()
+}
+
+#[test]
+fn rules_page() {
+    assert_data_eq!(cbwgen::docs::rules_page(), checked_in("docs/rules.md"));
+}
+
+#[test]
+fn command_line_page() {
+    assert_data_eq!(cbwgen::cli::page(), checked_in("docs/cli.md"));
+}
+
+#[test]
+fn topology_schema() {
+    assert_data_eq!(cbwgen::schema::schema(), checked_in("schemas/topology.schema.json"));
+}
+
+/// The picture in the README is what lint really prints.
+#[test]
+fn picture_of_a_lint_error() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen"))
+        .args(["lint", "topology.toml", "--scale", "bro=2", "--color", "always"])
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let picture = anstyle_svg::Term::new().render_svg(&format!("$ cbwgen lint --scale bro=2\n{text}"));
+    assert_data_eq!(picture, checked_in("docs/lint-error.svg"));
+}
+
+/// An editor that knows the schema accepts what the program accepts: every example is valid against it.
+#[test]
+fn examples_are_valid_against_the_schema() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let schema = serde_json::from_str(&cbwgen::schema::schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let folders = [root.clone(), root.join("examples"), root.join("examples/bad")];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let is_topology = |path: &std::path::PathBuf| {
+        path.extension().is_some_and(|extension| extension == "toml")
+            && !["Cargo.toml", "clippy.toml", "deny.toml", "rustfmt.toml"].iter().any(|name| path.ends_with(name))
+    };
+    let mut seen = 0;
+    for path in files.filter(is_topology) {
+        let value: serde_json::Value = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4);
+}
+
+/// Every key of every type is described to an editor.
+#[test]
+fn every_key_has_a_description() {
+    fn look(path: &str, value: &serde_json::Value, without: &mut Vec<String>) {
+        if let Some(properties) = value.get("properties").and_then(|p| p.as_object()) {
+            for (key, property) in properties {
+                if property.get("description").is_none() && property.get("$ref").is_none() {
+                    without.push(format!("{path}.{key}"));
+                }
+            }
+        }
+        for (key, definition) in value.get("$defs").and_then(|d| d.as_object()).into_iter().flatten() {
+            look(key, definition, without);
+        }
+    }
+    let schema: serde_json::Value = serde_json::from_str(&cbwgen::schema::schema()).unwrap();
+    let mut without = Vec::new();
+    look("", &schema, &mut without);
+    assert_eq!(without, Vec::<String>::new());
+}
