@@ -1,0 +1,216 @@
+//! The thread that does what the logger's machine wants of the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use crate::logger::{Job, Outcome, Trouble};
+use crate::status::wake::Waker;
+
+/// The near end of the thread.
+pub struct Disk {
+    jobs: SyncSender<Job>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl Disk {
+    /// Starts the thread for the file at `path` and `keep` old ones.
+    pub fn new(path: PathBuf, keep: u32, waker: Waker) -> io::Result<Self> {
+        let (jobs, todo) = sync_channel(1);
+        let (done, outcomes) = sync_channel(1);
+        thread::Builder::new().name("disk".to_owned()).spawn(move || {
+            let mut log = LogFile { path, keep, file: None };
+            while let Ok(job) = todo.recv() {
+                if done.send(log.run(job)).is_err() {
+                    return;
+                }
+                waker.wake();
+            }
+        })?;
+        Ok(Self { jobs, outcomes })
+    }
+
+    /// Gives the thread its next job; there is one at a time.
+    pub fn run(&self, job: Job) -> Result<(), String> {
+        self.jobs.try_send(job).map_err(|_| "the disk's thread is gone".to_owned())
+    }
+
+    /// How the job ended, if it has.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcomes.try_recv().ok()
+    }
+}
+
+struct LogFile {
+    path: PathBuf,
+    keep: u32,
+    file: Option<File>,
+}
+
+impl LogFile {
+    fn run(&mut self, job: Job) -> Outcome {
+        let told = |error: io::Error| error.to_string();
+        match job {
+            Job::Open => {
+                self.file = None;
+                Outcome::Opened(self.open().map_err(|error| format!("`{}`: {error}", self.path.display())))
+            }
+            Job::Write { bytes, from } => {
+                let (to, error) = self.write(&bytes, from);
+                let error = error.map(|error| Trouble {
+                    full: matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge),
+                    why: error.to_string(),
+                });
+                Outcome::Wrote { bytes, to, error }
+            }
+            Job::Sync => Outcome::Synced(self.sync().map_err(told)),
+            Job::Rotate => Outcome::Rotated(self.rotate().map_err(told)),
+        }
+    }
+
+    /// Opens the file for appending and returns its size.
+    fn open(&mut self) -> io::Result<u64> {
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder)?;
+        }
+        let new = !self.path.exists();
+        let mut file = OpenOptions::new().append(true).create(true).read(true).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+        }
+        mend(&mut file)?;
+        if new {
+            sync_folder(&self.path)?;
+        }
+        let size = file.metadata()?.len();
+        self.file = Some(file);
+        Ok(size)
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        self.file.as_mut().ok_or_else(|| io::Error::other("the file is not open"))
+    }
+
+    fn write(&mut self, bytes: &[u8], from: usize) -> (usize, Option<io::Error>) {
+        let mut to = from;
+        while let Some(rest) = bytes.get(to..).filter(|rest| !rest.is_empty()) {
+            match self.file().and_then(|file| file.write(rest)) {
+                Ok(0) => return (to, Some(io::Error::from(ErrorKind::WriteZero))),
+                Ok(written) => to += written,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return (to, Some(error)),
+            }
+        }
+        (to, None)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let file = self.file()?;
+        file.sync_data()?;
+        // Removed by somebody: what was written is safe in a file that nobody can ever read.
+        if file.metadata()?.nlink() == 0 { Err(io::Error::new(ErrorKind::NotFound, "the file was removed")) } else { Ok(()) }
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        let numbered = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        // The oldest goes first, so that a stop at any point leaves every other file with a name of its own.
+        for number in (1..self.keep).rev() {
+            rename_if_there(&numbered(number), &numbered(number + 1))?;
+        }
+        rename_if_there(&self.path, &numbered(1))?;
+        sync_folder(&self.path)?;
+        self.open().map(drop)
+    }
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Ends a last line that a crash or a full disk has cut off, so that the next record begins its own.
+fn mend(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
+}
+
+/// A new name is safe only when its folder is. Folders that cannot be opened or synced (some volumes) are left alone.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_file(folder: &Path, keep: u32) -> LogFile {
+        LogFile { path: folder.join("deep/logs"), keep, file: None }
+    }
+
+    fn write(log: &mut LogFile, text: &str) {
+        assert_eq!(log.write(text.as_bytes(), 0).0, text.len());
+    }
+
+    #[test]
+    fn a_torn_line_is_ended_and_nothing_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log_file(folder.path(), 5);
+        assert_eq!(log.open().unwrap(), 0);
+        write(&mut log, "whole\ntor");
+        assert_eq!(log.open().unwrap(), 10);
+        write(&mut log, "next\n");
+        assert_eq!(fs::read_to_string(&log.path).unwrap(), "whole\ntor\nnext\n");
+    }
+
+    #[test]
+    fn rotation_keeps_so_many_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log_file(folder.path(), 2);
+        log.open().unwrap();
+        for text in ["one\n", "two\n", "three\n", "four\n"] {
+            write(&mut log, text);
+            log.rotate().unwrap();
+        }
+        let read = |name: &str| fs::read_to_string(folder.path().join("deep").join(name)).ok();
+        assert_eq!(read("logs").as_deref(), Some(""));
+        assert_eq!(read("logs.1").as_deref(), Some("four\n"));
+        assert_eq!(read("logs.2").as_deref(), Some("three\n"));
+        assert_eq!(read("logs.3"), None);
+    }
+
+    #[test]
+    fn a_removed_file_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log_file(folder.path(), 5);
+        log.open().unwrap();
+        write(&mut log, "one\n");
+        assert!(log.sync().is_ok());
+        fs::remove_file(&log.path).unwrap();
+        assert!(log.sync().is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(LogFile { path: folder.path().to_owned(), keep: 1, file: None }.open().is_err());
+        assert!(LogFile { path: "/dev/null".into(), keep: 1, file: None }.open().is_err());
+    }
+}

@@ -1,0 +1,245 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Job, Limits, Logger, Outcome, Trouble};
+use crate::backoff::Backoff;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn logger(memory: usize, rotate: Option<u64>) -> Logger {
+    Logger::new(Limits { memory, rotate }, Backoff::seeded(100 * MS, 1000 * MS, 1))
+}
+
+/// A disk in memory that can be full, failing or empty-handed.
+#[derive(Default)]
+struct Disk {
+    files: Vec<Vec<u8>>,
+    safe: usize,
+    room: Option<usize>,
+    broken: bool,
+    bad_sync: bool,
+}
+
+impl Disk {
+    fn file(&mut self) -> &mut Vec<u8> {
+        if self.files.is_empty() {
+            self.files.push(Vec::new());
+        }
+        self.files.last_mut().unwrap()
+    }
+
+    fn run(&mut self, job: Job) -> Outcome {
+        let broken = self.broken;
+        match job {
+            Job::Open if broken => Outcome::Opened(Err("no".to_owned())),
+            Job::Open => {
+                if self.file().last().is_some_and(|&byte| byte != b'\n') {
+                    self.file().push(b'\n');
+                }
+                Outcome::Opened(Ok(self.file().len() as u64))
+            }
+            Job::Write { bytes, from } if broken => Outcome::Wrote { bytes, to: from, error: Some(Trouble { why: "no".to_owned(), full: false }) },
+            Job::Write { bytes, from } => {
+                let room = self.room.unwrap_or(usize::MAX);
+                let to = bytes.len().min(from.saturating_add(room));
+                self.room = self.room.map(|room| room - (to - from));
+                self.file().extend_from_slice(&bytes[from..to]);
+                let error = (to < bytes.len()).then(|| Trouble { why: "full".to_owned(), full: true });
+                Outcome::Wrote { bytes, to, error }
+            }
+            Job::Sync if std::mem::take(&mut self.bad_sync) || broken => {
+                // What a failed fsync does: the pages are clean and gone.
+                let safe = self.safe;
+                self.file().truncate(safe);
+                Outcome::Synced(Err("input/output error".to_owned()))
+            }
+            Job::Sync => {
+                self.safe = self.file().len();
+                Outcome::Synced(Ok(()))
+            }
+            Job::Rotate => {
+                self.files.push(Vec::new());
+                self.safe = 0;
+                Outcome::Rotated(Ok(()))
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.files.concat()).unwrap()
+    }
+}
+
+fn take(logger: &mut Logger, now: Duration, line: &str) {
+    logger.take(now, |bytes| bytes.extend_from_slice(format!("{line}\n").as_bytes()));
+}
+
+/// Runs whatever is due until `end`, with a disk that takes no time.
+fn run(logger: &mut Logger, disk: &mut Disk, now: &mut Duration, end: Duration) {
+    for _ in 0..100_000 {
+        while let Some(job) = logger.next_job(*now) {
+            let outcome = disk.run(job);
+            logger.finished(*now, outcome);
+        }
+        let next = logger.next_timeout();
+        if next > end || logger.ended(*now).is_some() {
+            *now = end.max(*now);
+            return;
+        }
+        *now = next.max(*now + Duration::from_micros(1));
+    }
+    panic!("the machine spins");
+}
+
+#[test]
+fn a_record_is_safe_within_the_promise() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, None), Disk::default(), MS);
+    run(&mut logger, &mut disk, &mut now, MS);
+    take(&mut logger, now, "one");
+    run(&mut logger, &mut disk, &mut now, MS + 50 * MS);
+    assert_eq!((disk.text().as_str(), disk.safe, logger.held()), ("one\n", 4, 0));
+}
+
+#[test]
+fn many_records_are_one_write_and_one_sync() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, None), Disk::default(), MS);
+    run(&mut logger, &mut disk, &mut now, MS);
+    for n in 0..1000 {
+        take(&mut logger, now, &format!("record {n}"));
+    }
+    run(&mut logger, &mut disk, &mut now, MS + 50 * MS);
+    assert_eq!(logger.counters().syncs, 1);
+    assert_eq!(disk.text().lines().count(), 1000);
+}
+
+#[test]
+fn a_full_disk_stops_the_reading_and_loses_nothing() {
+    let (mut logger, mut disk, mut now) = (logger(1000, None), Disk { room: Some(105), ..Disk::default() }, MS);
+    let mut taken = 0;
+    while taken < 10_000 && logger.wants_more() {
+        take(&mut logger, now, &format!("record {taken}"));
+        taken += 1;
+        let end = now + MS;
+        run(&mut logger, &mut disk, &mut now, end);
+    }
+    assert!(logger.held() >= 1000 && taken < 200, "{taken} records");
+    assert!(logger.trouble().is_some());
+    disk.room = None;
+    let end = now + 2000 * MS;
+    run(&mut logger, &mut disk, &mut now, end);
+    assert_eq!(disk.text(), (0..taken).map(|n| format!("record {n}\n")).collect::<String>());
+    assert!(logger.wants_more() && logger.trouble().is_none());
+}
+
+#[test]
+fn a_failed_sync_writes_again() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, None), Disk { bad_sync: true, ..Disk::default() }, MS);
+    run(&mut logger, &mut disk, &mut now, MS);
+    take(&mut logger, now, "one");
+    take(&mut logger, now, "two");
+    run(&mut logger, &mut disk, &mut now, Duration::from_secs(2));
+    assert_eq!(disk.text(), "one\ntwo\n");
+    assert!(logger.trouble().is_none());
+}
+
+#[test]
+fn a_stop_takes_what_has_arrived_and_makes_it_safe() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, None), Disk::default(), MS);
+    take(&mut logger, now, "before");
+    logger.stop(now, now + 4000 * MS);
+    take(&mut logger, now, "arrived");
+    run(&mut logger, &mut disk, &mut now, 201 * MS);
+    assert_eq!(logger.ended(now), Some(0));
+    assert_eq!((disk.text().as_str(), disk.safe), ("before\narrived\n", 15));
+}
+
+#[test]
+fn a_stop_with_a_broken_disk_tells_what_is_lost() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, None), Disk { broken: true, ..Disk::default() }, MS);
+    take(&mut logger, now, "lost");
+    logger.stop(now, now + 4000 * MS);
+    run(&mut logger, &mut disk, &mut now, 5001 * MS);
+    assert_eq!(logger.ended(now), Some(5));
+}
+
+#[test]
+fn a_file_is_rotated_between_lines() {
+    let (mut logger, mut disk, mut now) = (logger(1 << 20, Some(100)), Disk::default(), MS);
+    for n in 0..100 {
+        take(&mut logger, now, &format!("record {n:03}"));
+        let end = now + 10 * MS;
+        run(&mut logger, &mut disk, &mut now, end);
+    }
+    assert!(logger.counters().rotations >= 9);
+    assert!(disk.files.iter().all(|file| file.is_empty() || file.ends_with(b"\n")));
+    assert_eq!(disk.text().lines().count(), 100);
+}
+
+#[test]
+fn a_disk_that_hangs_is_trouble() {
+    let mut logger = logger(1 << 20, None);
+    assert_eq!(logger.next_job(MS), Some(Job::Open));
+    let later = logger.next_timeout();
+    assert_eq!(logger.next_job(later), None);
+    assert!(logger.trouble().is_some_and(|trouble| trouble.contains("has not answered")));
+}
+
+#[derive(Debug, Clone)]
+enum Fate {
+    Take(u8),
+    Pass(u64),
+    Room(Option<usize>),
+    Broken(bool),
+    BadSync,
+    Reopen,
+}
+
+fn any_fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        6 => (0_u8..50).prop_map(Fate::Take),
+        6 => (0_u64..2000).prop_map(Fate::Pass),
+        1 => proptest::option::of(0_usize..300).prop_map(Fate::Room),
+        1 => any::<bool>().prop_map(Fate::Broken),
+        1 => Just(Fate::BadSync),
+        1 => Just(Fate::Reopen),
+    ]
+}
+
+proptest! {
+    /// Whatever the disk does: every record is there in the end, whole, and in order when the copies are counted once.
+    #[test]
+    fn no_record_is_lost(fates in proptest::collection::vec(any_fate(), 0..60), rotate in proptest::option::of(50_u64..500)) {
+        let (mut logger, mut disk, mut now, mut next) = (logger(2000, rotate), Disk::default(), MS, 0);
+        for fate in fates {
+            match fate {
+                Fate::Take(count) => for _ in 0..count {
+                    if logger.wants_more() {
+                        take(&mut logger, now, &format!("<{next}>"));
+                        next += 1;
+                    }
+                },
+                Fate::Pass(ms) => { let end = now + MS * u32::try_from(ms).unwrap(); run(&mut logger, &mut disk, &mut now, end); }
+                Fate::Room(room) => disk.room = room,
+                Fate::Broken(broken) => disk.broken = broken,
+                Fate::BadSync => disk.bad_sync = true,
+                Fate::Reopen => logger.reopen(),
+            }
+            prop_assert!(logger.held() <= 2100);
+        }
+        (disk.room, disk.broken, disk.bad_sync) = (None, false, false);
+        logger.stop(now, now + 60_000 * MS);
+        let end = now + 60_000 * MS;
+        run(&mut logger, &mut disk, &mut now, end);
+        prop_assert_eq!(logger.ended(now), Some(0));
+        let mut seen = std::collections::BTreeSet::new();
+        for line in disk.text().lines() {
+            if let Some(n) = line.strip_prefix('<').and_then(|line| line.strip_suffix('>')) {
+                let n: i32 = n.parse().unwrap();
+                prop_assert!(seen.contains(&n) || seen.last().is_none_or(|&last| n == last + 1), "{} out of order", n);
+                seen.insert(n);
+            }
+        }
+        prop_assert_eq!(seen.len(), usize::try_from(next).unwrap());
+    }
+}
