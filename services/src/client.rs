@@ -136,9 +136,13 @@ impl Client {
     /// When a tick is due.
     #[must_use]
     pub fn next_timeout(&self) -> Duration {
+        if self.ended {
+            return Duration::MAX;
+        }
+        let exhausted = self.stopped || self.plan.requests.is_some_and(|most| self.next > most);
+        let begin = if exhausted { Duration::MAX } else { self.due(self.next).min(self.plan.duration.unwrap_or(Duration::MAX)) };
         let lane = |lane: &Lane| match *lane {
-            Lane::Free if self.stopped => Duration::MAX,
-            Lane::Free => self.due(self.next).min(self.plan.duration.unwrap_or(Duration::MAX)),
+            Lane::Free => begin,
             Lane::Waits { until, .. } | Lane::Pauses { until, .. } => until,
         };
         self.lanes.iter().map(lane).min().unwrap_or(Duration::MAX)

@@ -126,7 +126,7 @@ mod tests {
         thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
                 let _ = stream.write_all(bytes);
-                let _ = stream.read(&mut [0; 64]);
+                let _ = stream.read(&mut [0; 4096]);
             }
         });
         port

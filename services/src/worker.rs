@@ -164,6 +164,9 @@ impl<F: Frame + Clone> Worker<F> {
     /// When a tick is due.
     #[must_use]
     pub fn next_timeout(&self) -> Duration {
+        if self.ended {
+            return Duration::MAX;
+        }
         let link = match self.link {
             Link::Down { retry } => retry,
             Link::Connecting { until } => until,
