@@ -123,7 +123,7 @@ fn variable(text: &str, operators: &[&str], depth: usize) -> Option<usize> {
     if text[at..].starts_with('}') {
         return Some(at + 1);
     }
-    let operator = operators.iter().find(|operator| text[at..].starts_with(operator))?;
+    let operator = operators.iter().find(|operator| text[at..].starts_with(**operator))?;
     at += operator.len();
     loop {
         match *text.as_bytes().get(at)? {
