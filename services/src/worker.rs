@@ -29,8 +29,8 @@ pub const LIVENESS: u32 = 3;
 /// A connection that is not made by then is tried at the next address.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Delays between attempts. The Guide's 1 s to 32 s would leave workers idle for half a minute after a restart of the broker;
-/// an attempt every 2 s costs nothing.
-pub const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// an attempt a second costs nothing.
+pub const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// Requests that may wait behind the one in hand. Our broker gives a busy worker nothing; the Guide's does, since it takes
 /// the heartbeat of a busy worker for a sign that it is free.
 pub const WAITING: usize = 1000;

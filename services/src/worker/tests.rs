@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use smallvec::smallvec;
 
-use super::{Action, Event, HEARTBEAT, LIVENESS, Worker};
+use super::{Action, Event, HEARTBEAT, LIVENESS, RECONNECT, Worker};
 use crate::backoff::Backoff;
 
 type Frame = Vec<u8>;
@@ -31,7 +31,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { worker: Worker::new(Backoff::seeded(100 * MS, 2 * S, 1)), now: Duration::ZERO }
+        Self { worker: Worker::new(Backoff::seeded(RECONNECT.0, RECONNECT.1, 1)), now: Duration::ZERO }
     }
 
     /// A worker that is connected and registered.
@@ -103,7 +103,7 @@ fn heartbeats_keep_the_connection() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_tried_at_least_every_two_seconds() {
+fn a_broker_that_is_away_is_tried_every_second() {
     let mut bench = Bench::new();
     let mut attempts = 0;
     let mut actions = bench.handle(Event::Tick);
@@ -112,7 +112,7 @@ fn a_broker_that_is_away_is_tried_at_least_every_two_seconds() {
         bench.handle(Event::Down);
         actions = bench.pass(100 * MS);
     }
-    assert!((30..60).contains(&attempts), "{attempts} attempts in a minute");
+    assert!((50..130).contains(&attempts), "{attempts} attempts in a minute");
 }
 
 #[test]
