@@ -225,9 +225,7 @@ impl Client {
         // No worker answered: asking again would only give a request that kills its workers more of them.
         let final_refusal = refused && refusal_word(frames) != Some("busy") && text != Refusal::Stopping.text();
         let own = self.plan.any_reply || is_own(&text, &self.body(n));
-        if final_refusal {
-            self.end(now, lane, Err(text), actions);
-        } else if refused && tries >= self.plan.tries {
+        if final_refusal || (refused && tries >= self.plan.tries) {
             self.end(now, lane, Err(text), actions);
         } else if refused {
             self.lanes[lane] = Lane::Pauses { n, since, tries, until: now + self.backoff.delay() };

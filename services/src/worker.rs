@@ -1,4 +1,4 @@
-//! The worker as a pure machine: a Paranoid Pirate (ZeroMQ RFC 6) that does one request at a time.
+//! The worker as a pure machine: a Paranoid Pirate (`ZeroMQ` RFC 6) that does one request at a time.
 //!
 //! Time is an argument, as the time since some beginning. Events go in by [`Worker::handle`], actions come out; when
 //! [`Worker::next_timeout`] has come, a [`Event::Tick`] is due. The loop that owns the socket is `io::peer`, the work itself

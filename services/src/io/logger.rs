@@ -149,9 +149,10 @@ impl Told {
         if self.trouble.as_deref() == logger.trouble() {
             return;
         }
-        match logger.trouble() {
-            Some(why) => tracing::error!(why, held = logger.held(), "cannot write: records are kept in memory and tried again"),
-            None => tracing::info!("writing again"),
+        if let Some(why) = logger.trouble() {
+            tracing::error!(why, held = logger.held(), "cannot write: records are kept in memory and tried again");
+        } else {
+            tracing::info!("writing again");
         }
         self.trouble = logger.trouble().map(str::to_owned);
     }

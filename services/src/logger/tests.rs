@@ -128,7 +128,7 @@ fn a_full_disk_stops_the_reading_and_loses_nothing() {
     disk.room = None;
     let end = now + 2000 * MS;
     run(&mut logger, &mut disk, &mut now, end);
-    assert_eq!(disk.text(), (0..taken).map(|n| format!("record {n}\n")).collect::<String>());
+    assert_eq!(disk.text(), (0..taken).fold(String::new(), |text, n| text + &format!("record {n}\n")));
     assert!(logger.wants_more() && logger.trouble().is_none());
 }
 

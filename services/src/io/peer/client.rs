@@ -38,8 +38,8 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
     if let Some(address) = args.common.metrics() {
         status::serve(address, hub.clone()).map_err(|error| format!("cannot serve `{address}`: {error}"))?;
     }
+    // libzmq allows 1,023 sockets a context, which `--concurrency` keeps below.
     let context = Context::new();
-    context_for(&context, plan.concurrency);
     let mut running = Running {
         beginning: Instant::now(),
         client: Client::new(plan.clone(), Backoff::new(AGAIN.0, AGAIN.1)),
@@ -74,15 +74,6 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
     let _ = writeln!(io::stderr(), "{told}");
     let complete = plan.requests.is_none_or(|all| summary.answered() == all) || plan.duration.is_some();
     Ok(complete && summary.failed() == 0 && wrong == 0 && !(signals.stop() && plan.duration.is_none()))
-}
-
-/// libzmq allows 1,023 sockets a context; each lane has one, and for a moment two.
-fn context_for(context: &Context, concurrency: usize) {
-    // The crate cannot set ZMQ_MAX_SOCKETS, so the bound on `--concurrency` keeps below it.
-    if concurrency > 64 {
-        // Many connections are moved faster by two threads than by one.
-        let _ = context.set_io_threads(2);
-    }
 }
 
 #[derive(Default)]
@@ -158,7 +149,7 @@ impl Running {
         if self.beginning.elapsed() < self.look_up_after {
             return;
         }
-        match self.resolver.next() {
+        match self.resolver.next_address() {
             None => return,
             Some(Ok(first)) => {
                 self.addresses = vec![first];

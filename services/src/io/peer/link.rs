@@ -157,7 +157,7 @@ impl Resolver {
 
     /// The next address to try; none while the question is on its way. All addresses of one answer are tried before the
     /// name is looked up again.
-    pub fn next(&mut self) -> Option<io::Result<SocketAddr>> {
+    pub fn next_address(&mut self) -> Option<io::Result<SocketAddr>> {
         if let Some(address) = self.left.pop_front() {
             return Some(Ok(address));
         }

@@ -274,7 +274,7 @@ impl Running {
     }
 
     fn connect(&mut self) {
-        let opened = match self.resolver.next() {
+        let opened = match self.resolver.next_address() {
             None => return,
             Some(Ok(address)) => {
                 tracing::debug!(%address, "connecting");
