@@ -18,7 +18,7 @@ use crate::report::{Format, report};
 use crate::source::Source;
 use crate::spec::Replicas;
 use crate::topology::WhatIf;
-use crate::{docs, prepare, rules, schema};
+use crate::{docs, prepare, render, rules, schema, write};
 
 /// Turns a short topology.toml into a deployment that was checked before it was written.
 #[derive(Debug, Parser)]
@@ -43,6 +43,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check a topology and write its Dockerfiles and docker-compose.yml
+    Render(Render),
     /// Check a topology for what fails in production
     Lint(Lint),
     /// Show the plan: who listens, who connects to what, in which order
@@ -98,6 +100,28 @@ struct Lint {
 enum Deny {
     /// Warnings
     Warnings,
+}
+
+#[derive(Debug, Args)]
+struct Render {
+    /// The topology
+    #[arg(default_value = "topology.toml")]
+    topology: PathBuf,
+    /// Where to write [default: `generated` beside the topology]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write nothing; exit 1 and show the difference when the files are stale
+    #[arg(long, conflicts_with_all = ["stdout", "force"])]
+    check: bool,
+    /// Print the files instead of writing them
+    #[arg(long, conflicts_with = "force")]
+    stdout: bool,
+    /// Overwrite generated files that were edited by hand
+    #[arg(long)]
+    force: bool,
+    /// Use the templates of this folder instead of the built-in ones, file by file
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +188,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Lint(arguments) => run_lint(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
+        Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Schema => print(&schema::schema()),
         Command::Rules => print(&docs::rules_table()),
         Command::Explain { rule } => match rules::by_name(rule) {
@@ -288,6 +313,50 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
         (None, show::Format::Text) => show::text(&loaded.plan),
         (None, show::Format::Json) => show::json(&loaded.plan),
     })
+}
+
+fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
+    let loaded = load(&arguments.topology, &WhatIfs::default())?;
+    if complain(&loaded, &judge(&loaded, &arguments.topology, None), color) {
+        let _ = writeln!(std::io::stderr(), "error: nothing was written: correct the errors above first");
+        return Ok(FOUND);
+    }
+    let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.topology, "generated"));
+    let templates = arguments.templates.as_deref().map(render::Templates::read).transpose()?.unwrap_or_default();
+    let options = render::Options::new(&arguments.topology, &out, templates)?;
+    let files = render::render(&loaded.plan, &options)?;
+    if arguments.stdout {
+        let separate = |file: &render::File| format!("# ==> {} <==\n{}", file.path, file.content);
+        return print(&files.iter().map(separate).collect::<Vec<_>>().join("\n"));
+    }
+    if arguments.check {
+        let diff = write::diff(&out, &files)?;
+        print(&diff)?;
+        if !diff.is_empty() {
+            let _ = writeln!(std::io::stderr(), "error: `{}` is stale: run `cbwgen render`", out.display());
+        }
+        return Ok(if diff.is_empty() { CLEAN } else { FOUND });
+    }
+    let outcome = write::apply(&out, &files, arguments.force)?;
+    for kept in &outcome.kept {
+        let force = if kept.why == write::Why::Foreign { "" } else { "; `--force` gives the edit up" };
+        let _ = writeln!(std::io::stderr(), "error: in `{}`: {kept}{force}", out.display());
+    }
+    let mut text = String::new();
+    for (verb, files) in [("wrote", &outcome.written), ("removed", &outcome.removed)] {
+        text.extend(files.iter().map(|file| format!("{verb} {}\n", out.join(file).display())));
+    }
+    if text.is_empty() && outcome.is_clean() {
+        text = format!("{} is up to date\n", out.display());
+    }
+    print(&text)?;
+    Ok(if outcome.is_clean() { CLEAN } else { FOUND })
+}
+
+/// A folder beside a topology, as short as it can be written.
+fn beside(topology: &Path, folder: &str) -> PathBuf {
+    let parent = folder_of(topology);
+    if parent.as_os_str() == "." { PathBuf::from(folder) } else { parent.join(folder) }
 }
 
 fn run_prepare(topology: &Path, color: Color) -> anyhow::Result<u8> {
