@@ -17,6 +17,9 @@ use crate::spec::{self, FirewallDefault, FirewallKind, PortRange};
 /// The most rules that are read. Block lists have some ten thousand; every published port is held against each.
 pub const MAX_RULES: usize = 50_000;
 
+/// First and last port of each range.
+pub type Ranges = Vec<(u16, u16)>;
+
 /// What the host's firewall does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ufw {
@@ -36,7 +39,7 @@ pub struct Rule {
     /// Which way the traffic goes.
     pub direction: Direction,
     /// First and last port of each range; none means every port.
-    pub ports: Vec<(u16, u16)>,
+    pub ports: Ranges,
     /// `None` means TCP and UDP.
     pub protocol: Option<Protocol>,
     /// The IP version that it is for; `None` means both.
@@ -244,11 +247,11 @@ pub enum Verdict<'a> {
     Allowed,
     /// It lets everybody in but those that this rule keeps out.
     AllowedExcept(&'a Rule),
-    /// It lets in only those of whom this rule speaks.
+    /// It lets in only some: those of whom this rule speaks.
     Partly(&'a Rule),
     /// This rule keeps the port closed, or limits it.
     Denied(&'a Rule),
-    /// No rule speaks of the port, and the default is to keep it closed.
+    /// No rule opens the port, and the default is to keep it closed.
     NotAllowed,
 }
 
@@ -351,6 +354,8 @@ impl Ufw {
                     break;
                 }
                 (Match::Whole, _) => return Verdict::Denied(rule),
+                // A rule for all ports is for a trusted host or network, not for this port.
+                (Match::Part, Action::Allow) if rule.ports.is_empty() => {}
                 (Match::Part, Action::Allow) => allowed_part = allowed_part.or(Some(rule)),
                 (Match::Part, _) => denied_part = denied_part.or(Some(rule)),
             }
@@ -395,7 +400,7 @@ impl Ufw {
 }
 
 /// Reads ports as ufw writes them: `22`, `8000:9000`, `80,443,8000:8100`.
-fn ports(text: &str) -> Option<Vec<(u16, u16)>> {
+fn ports(text: &str) -> Option<Ranges> {
     let number = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
         if digits { text.parse::<u16>().ok() } else { None }

@@ -8,6 +8,12 @@ use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
 
+mod ask;
+
+pub(crate) use ask::{
+    instances, is_loopback, log_dir, log_folder, log_volume, publish_as, published, replicas_place, ufw_verdicts, used,
+};
+
 /// What a rule may look at.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -82,15 +88,43 @@ macro_rules! registry {
 
 registry! {
     ambiguous_binding,
+    broker_without_clients,
+    broker_without_workers,
+    deadline_shorter_than_work,
     dependency_cycle,
     duplicate_name,
     empty_topology,
+    env_overrides_binding,
+    ephemeral_port,
+    host_ssh_port,
+    literal_secret,
+    logger_without_volume,
     missing_component,
+    missing_file,
     missing_key,
+    no_instances,
+    outside_client_shut_out,
+    port_clash,
+    published_internal,
+    published_replicas,
+    queue_too_small,
+    read_only_log,
+    shared_log,
+    shared_volume,
+    single_point_of_failure,
+    sla_out_of_reach,
+    stop_grace_too_short,
     syntax,
+    two_brokers,
+    two_loggers,
+    ufw_bypass,
+    ufw_port_denied,
+    ufw_port_not_allowed,
     unknown_key,
     unknown_lint,
     unknown_reference,
+    unpinned_image,
+    unused_logger,
     wrong_type,
     wrong_value,
 }

@@ -1,6 +1,6 @@
 //! Application profiles that are met on many hosts: `ufw status` names them without their ports.
 
-use super::ports;
+use super::{Ranges, ports};
 use crate::spec::values::Protocol;
 
 /// Name and ports, as the packages of Debian and Ubuntu ship them in `/etc/ufw/applications.d`.
@@ -50,7 +50,7 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 /// The ports of a profile, by protocol; nothing when it is not known.
-pub(super) fn ports_of(name: &str) -> Vec<(Vec<(u16, u16)>, Option<Protocol>)> {
+pub(super) fn ports_of(name: &str) -> Vec<(Ranges, Option<Protocol>)> {
     let Some((_, text)) = KNOWN.iter().find(|(known, _)| *known == name) else { return Vec::new() };
     let one = |part: &str| {
         let (numbers, protocol) = part.split_once('/').map_or((part, None), |(numbers, protocol)| (numbers, Some(protocol)));

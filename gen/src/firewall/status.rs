@@ -8,7 +8,7 @@
 //! Nginx Full (v6)            ALLOW       Anywhere (v6)
 //! ```
 
-use super::{Action, Direction, MAX_RULES, Net, ParseError, Rule, Ufw, Version, ports, profiles, protocol};
+use super::{Action, Direction, MAX_RULES, Net, ParseError, Ranges, Rule, Ufw, Version, ports, profiles, protocol};
 use crate::spec::values::Protocol;
 
 pub(super) fn parse(text: &str) -> Result<Ufw, ParseError> {
@@ -48,18 +48,18 @@ fn not_ufw(text: &str) -> ParseError {
     // Other languages translate the words of the first line and of the heading, but nobody translates the line below.
     let table = text.lines().take(50).any(|line| {
         let mut words = line.split_whitespace();
-        words.next().is_some() && words.next().is_some() && is_rule(line)
+        words.next().is_some() && words.next().is_some() && is_dashes(line)
     });
     if table { ParseError::Language } else { ParseError::NotUfw }
 }
 
-fn is_rule(line: &str) -> bool {
+fn is_dashes(line: &str) -> bool {
     !line.trim().is_empty() && line.trim().chars().all(|c| c == '-' || c == ' ')
 }
 
 /// `To  Action  From` and the line of dashes below.
 fn is_heading(line: &str) -> bool {
-    is_rule(line) || line.split_whitespace().eq(["To", "Action", "From"])
+    is_dashes(line) || line.split_whitespace().eq(["To", "Action", "From"])
 }
 
 /// Takes `[ 1] ` from the front.
@@ -89,7 +89,7 @@ fn rules(line: &str) -> Option<Vec<Rule>> {
         (Some(net), what) if what.is_empty() => Some(net.to_string()),
         (Some(net), what) => Some(format!("{net} port {what}")),
     };
-    let rule = |(ports, protocol): (Vec<(u16, u16)>, Option<Protocol>)| Rule {
+    let rule = |(ports, protocol): (Ranges, Option<Protocol>)| Rule {
         action,
         direction,
         ports,
@@ -175,7 +175,7 @@ fn side(text: &str) -> Side {
 }
 
 /// `80,443/tcp`, `53`, or a profile's name.
-fn named_ports(what: &str) -> Vec<(Vec<(u16, u16)>, Option<Protocol>)> {
+fn named_ports(what: &str) -> Vec<(Ranges, Option<Protocol>)> {
     let (numbers, proto) = what.split_once('/').unwrap_or((what, "any"));
     match (ports(numbers), protocol(proto)) {
         (Some(ports), Ok(protocol)) => vec![(ports, protocol)],

@@ -1,0 +1,36 @@
+//! `published-replicas`
+
+use crate::finding::{Finding, Place};
+use crate::plan::Role;
+use crate::rules::{Context, instances, replicas_place};
+
+rule! {
+    /// A component that publishes a port runs more than once.
+    ///
+    /// ### What happens
+    /// A host port belongs to one container. The first instance gets it; for the second Docker says "port is already
+    /// allocated", and half of the system is deployed.
+    ///
+    /// ### What to do
+    /// Keep one instance, or publish nothing and put one proxy in front that publishes the port and knows all instances.
+    "published-replicas", Error, Some(check)
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for component in context.plan.deployed() {
+        // Two brokers or loggers of one name are wrong for more than their port.
+        if component.replicas < 2 || matches!(component.role, Role::Broker { .. } | Role::Logger { .. }) {
+            continue;
+        }
+        let Some(published) = component.published.first() else { continue };
+        let mut finding = RULE.finding(
+            replicas_place(component),
+            format!("{}, and one host port cannot be published for all of them", instances(component)),
+            "only the first starts; Docker says \"port is already allocated\", and half of the system is deployed".to_owned(),
+            "keep one instance, or remove `publish` and put a proxy in front of them".to_owned(),
+        );
+        let label = format!("host port {} is published here", published.host_port);
+        finding.related.push((Place::Value(published.pointer.clone()), label));
+        findings.push(finding);
+    }
+}

@@ -1,0 +1,29 @@
+//! `read-only-log`
+
+use crate::finding::Finding;
+use crate::plan::Role;
+use crate::rules::{Context, log_folder, log_volume};
+
+rule! {
+    /// A logger's volume is mounted read-only.
+    ///
+    /// ### What happens
+    /// The logger cannot write a single line. It says so and stays unhealthy, and everything that waits for it never starts.
+    ///
+    /// ### What to do
+    /// Take `:ro` away.
+    "read-only-log", Error, Some(check)
+}
+
+fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    for logger in context.plan.deployed().filter(|component| matches!(component.role, Role::Logger { .. })) {
+        let Some((_, volume)) = log_volume(logger).filter(|(_, volume)| volume.read_only) else { continue };
+        let Some((_, place)) = log_folder(logger) else { continue };
+        findings.push(RULE.finding(
+            place,
+            format!("logger `{}` cannot write into its volume: it is mounted read-only", logger.name),
+            "not a line is kept, the logger stays unhealthy, and what waits for it never starts".to_owned(),
+            format!("write `\"{}:{}\"`, without `:ro`", volume.source, volume.target),
+        ));
+    }
+}
