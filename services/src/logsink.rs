@@ -7,7 +7,7 @@
 
 pub mod mailbox;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,15 @@ use self::mailbox::Mailbox;
 
 /// Bytes that wait for a logger at most: half a minute of a service that traces 1,000 requests a second.
 pub const LIMIT: usize = 4 << 20;
+
+/// The box of this process, for its figures.
+static HERE: OnceLock<Arc<Mailbox>> = OnceLock::new();
+
+/// How many records this process has dropped; none when it has no logger.
+#[must_use]
+pub fn dropped_here() -> Option<u64> {
+    HERE.get().map(|mailbox| mailbox.dropped())
+}
 
 /// The near end: cheap to clone and to use from any thread.
 #[derive(Debug, Clone)]
@@ -26,6 +35,7 @@ impl LogSink {
     /// The near end of a box.
     #[must_use]
     pub fn new(mailbox: Arc<Mailbox>) -> Self {
+        let _ = HERE.set(Arc::clone(&mailbox));
         Self { mailbox }
     }
 
@@ -33,12 +43,6 @@ impl LogSink {
     /// Never blocks.
     pub fn log(&self, write: impl FnOnce(&mut Vec<u8>)) {
         self.mailbox.put(write);
-    }
-
-    /// How many records were dropped in all, because the logger did not take them.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.mailbox.dropped()
     }
 }
 

@@ -17,11 +17,17 @@ impl Exposition {
         figures.family("cbw_build_info", "gauge", "Version of the service; the value is always 1.");
         let _ = writeln!(figures.text, "cbw_build_info{{role=\"{role}\",version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
         if let Some(process) = Process::of_this_one() {
+            if let Some(start) = process.start {
+                figures.gauge("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", start);
+            }
             figures.gauge("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", process.cpu_seconds);
             figures.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", process.resident_bytes);
             figures.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", process.virtual_bytes);
             figures.gauge("process_open_fds", "Number of open file descriptors.", process.open_fds);
             figures.gauge("process_threads", "Number of OS threads.", process.threads);
+        }
+        if let Some(dropped) = crate::logsink::dropped_here() {
+            figures.counter("cbw_log_dropped_records_total", "Records that the logger did not take in time.", dropped);
         }
         figures
     }
@@ -107,6 +113,7 @@ impl Histogram {
 
 /// What Linux says of this process; where there is no `/proc` nothing is said.
 struct Process {
+    start: Option<f64>,
     cpu_seconds: f64,
     resident_bytes: f64,
     virtual_bytes: f64,
@@ -122,7 +129,9 @@ impl Process {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
         let ticks = 100.0; // USER_HZ, the same on every Linux
+        let booted = || fs::read_to_string("/proc/stat").ok()?.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
         Some(Self {
+            start: booted().zip(field(22)).map(|(boot, started)| boot + started / ticks),
             cpu_seconds: (field(14)? + field(15)?) / ticks,
             threads: field(20)?,
             virtual_bytes: field(23)?,
