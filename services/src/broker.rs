@@ -84,6 +84,8 @@ pub struct Broker<F> {
     seen: List<TURN>,
     /// REQ workers that have waited it out and may be gone.
     candidates: List<TURN>,
+    /// REQ workers that are late, by since when.
+    late: List<TURN>,
     /// ppp workers whose silence counts, by when they were last heard.
     alive: List<ALIVE>,
     /// ppp workers, by when their next heartbeat is due.
@@ -94,6 +96,8 @@ pub struct Broker<F> {
     again: List<QUEUE>,
     /// Requests in hand of workers, by deadline.
     given: List<QUEUE>,
+    /// Answers that are held back, by when they are due.
+    held: List<QUEUE>,
     held_bytes: usize,
     next_id: u64,
     /// When draining: until when.
@@ -130,11 +134,13 @@ impl<F: Frame> Broker<F> {
             ready: List::default(),
             seen: List::default(),
             candidates: List::default(),
+            late: List::default(),
             alive: List::default(),
             beats: List::default(),
             waiting: List::default(),
             again: List::default(),
             given: List::default(),
+            held: List::default(),
             held_bytes: 0,
             next_id: 1,
             drain: None,

@@ -13,8 +13,8 @@ pub struct Held {
     pub key: usize,
     /// Number of the request.
     pub id: u64,
-    /// It was given under an alias of the client, see [`alias`].
-    pub alias: bool,
+    /// It was given under an alias of the client with this number, see [`alias`].
+    pub alias: Option<u64>,
 }
 
 /// What a worker does, and in which list it is for that.
@@ -50,7 +50,7 @@ pub struct Worker {
     pub heard: Duration,
     /// When its next heartbeat is due (ppp).
     pub beat: Duration,
-    /// Ready, seen or candidate list.
+    /// Ready, seen, candidate or late list.
     pub turn: Link,
     /// Liveness list, in the order of `heard`.
     pub alive: Link,
@@ -108,6 +108,8 @@ impl Linked<BEATS> for Worker {
 #[derive(Debug)]
 pub struct Client {
     pub id: Box<[u8]>,
+    /// It may have several requests open.
+    pub is_dealer: bool,
     pub open: List<OF_CLIENT>,
 }
 
@@ -129,6 +131,8 @@ pub enum Place {
         /// Key of the worker.
         worker: usize,
     },
+    /// It is answered, by what is its body now; the answer is held back for a moment, since its client may be asking anew.
+    Held,
     /// A worker has it, but nobody needs the answer any more: only the deadline goes on.
     Orphan {
         /// Key of the worker.
@@ -149,8 +153,10 @@ pub struct Request<F> {
     /// How often it was given to a worker.
     pub attempts: u32,
     pub accepted: Duration,
-    /// When its worker loses it.
+    /// When its worker loses it, or when its answer is held back no longer.
     pub due: Duration,
+    /// The connection that it came by is gone, and its client has one request at a time.
+    pub doubtful: bool,
     pub place: Place,
     pub queue: Link,
     pub of_client: Link,
@@ -172,9 +178,10 @@ impl<F> Linked<OF_CLIENT> for Request<F> {
 }
 
 /// The client frame for a worker that may still answer a request of the past: nothing that was ever given before, so that
-/// the old answer cannot be taken for the new one. To the worker a client frame is opaque, and it comes back unchanged.
-pub fn alias(client: &[u8], nonce: u64, id: u64) -> Vec<u8> {
+/// the old answer cannot be taken for the new one. `nonce` tells this broker from earlier ones, `number` each use from all others.
+/// To the worker a client frame is opaque, and it comes back unchanged.
+pub fn alias(client: &[u8], nonce: u64, number: u64) -> Vec<u8> {
     let mut alias = client.to_vec();
-    alias.extend_from_slice(format!("#{nonce:x}.{id:x}").as_bytes());
+    alias.extend_from_slice(format!("#{nonce:x}.{number:x}").as_bytes());
     alias
 }

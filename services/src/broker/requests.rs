@@ -7,6 +7,10 @@ use super::list::{Link, List};
 use super::{Broker, Context, DropReason, Notice, Side, Watch};
 use crate::wire::{self, Dialect, Frame, Frames, Refusal, SocketType};
 
+/// How long the answer to a REQ client is held back whose connection broke while it waited. If it is a new socket under the old
+/// name it asks as soon as it is connected, and must not get the old answer. If it is the old socket, it still waits.
+const HOLD: Duration = Duration::from_millis(250);
+
 impl<F: Frame> Broker<F> {
     /// A message from a client: a request, or nothing that can be understood.
     pub(super) fn from_client<W: Watch>(&mut self, frames: &mut Vec<F>, context: &mut Context<'_, F, W>) {
@@ -25,11 +29,13 @@ impl<F: Frame> Broker<F> {
         let wire::Request { client, envelope, mut body } = request;
         let known = self.clients.find(client.bytes());
         let mut withdrawn = false;
-        if let Some(key) = known
-            && body.first_mut().is_some_and(|frame| frame.socket_type() == SocketType::Req)
-        {
-            self.withdraw_all(key, DropReason::Withdrawn, context);
-            withdrawn = true;
+        if let Some(key) = known {
+            let is_dealer = Self::is_one_of_many(&mut body);
+            self.clients[key].is_dealer = is_dealer;
+            if !is_dealer {
+                self.withdraw_all(key, DropReason::Withdrawn, context);
+                withdrawn = true;
+            }
         }
         let bytes = envelope.iter().chain(&body).map(|frame| frame.bytes().len()).sum();
         if let Some(why) = self.refusal(bytes) {
@@ -41,7 +47,7 @@ impl<F: Frame> Broker<F> {
         // Withdrawing has forgotten the client.
         let key = match known.filter(|_| !withdrawn) {
             Some(key) => key,
-            None => self.clients.insert(Client { id: client.bytes().into(), open: List::default() }),
+            None => self.clients.insert(Client { id: client.bytes().into(), is_dealer: false, open: List::default() }),
         };
         let id = self.next_id;
         self.next_id += 1;
@@ -57,12 +63,18 @@ impl<F: Frame> Broker<F> {
             attempts: 0,
             accepted: context.now,
             due: Duration::ZERO,
+            doubtful: false,
             place: Place::Waiting,
             queue: Link::default(),
             of_client: Link::default(),
         });
         self.clients[key].open.push_back(&mut self.requests, request);
         self.waiting.push_back(&mut self.requests, request);
+    }
+
+    /// Whether the client at the other end may have several requests open. The transport is asked only when it matters.
+    fn is_one_of_many(body: &mut Frames<F>) -> bool {
+        body.first_mut().is_some_and(|frame| frame.socket_type() == SocketType::Dealer)
     }
 
     /// Why a request of that many bytes cannot be accepted now.
@@ -104,15 +116,18 @@ impl<F: Frame> Broker<F> {
         request.attempts += 1;
         request.due = context.now + self.config.deadline;
         request.place = Place::Given { worker: worker_key };
-        let held = Held { key, id: request.id, alias: !worker.confirmed };
-        let name = if held.alias { &alias(client, self.config.nonce, held.id) } else { &**client };
+        self.counters.dispatches += 1;
+        let held = Held { key, id: request.id, alias: (!worker.confirmed).then_some(self.counters.dispatches) };
+        let name = match held.alias {
+            Some(number) => &alias(client, self.config.nonce, number),
+            None => &**client,
+        };
         context.out.put(Side::Backend, |out| wire::put_work(out, &worker.id, worker.dialect, name, &request.body));
         context.tell(Notice::Dispatch { id: held.id, client, worker: &worker.id, attempt: request.attempts });
         worker.state = State::Working(held);
         worker.since = context.now;
         self.alive.remove_if_linked(&mut self.workers, worker_key);
         self.given.push_back(&mut self.requests, key);
-        self.counters.dispatches += 1;
     }
 
     /// Whether a request is answered and out of all hands.
@@ -128,36 +143,78 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         let expected = &*self.clients[request.client].id;
-        if held.alias { client == alias(expected, self.config.nonce, held.id) } else { client == expected }
+        match held.alias {
+            Some(number) => client == alias(expected, self.config.nonce, number),
+            None => client == expected,
+        }
     }
 
     /// Passes an answer on, if somebody still waits for it; the request is then over.
     pub(super) fn answer<W: Watch>(&mut self, held: Held, worker: usize, client: F, body: Frames<F>, context: &mut Context<'_, F, W>) {
-        let open = self.requests.get(held.key).is_some_and(|request| request.id == held.id && !matches!(request.place, Place::Orphan { .. }));
-        if !open {
+        let open = |request: &Request<F>| request.id == held.id && !matches!(request.place, Place::Orphan { .. } | Place::Held);
+        if !self.requests.get(held.key).is_some_and(open) {
             self.counters.late_replies += 1;
             context.tell(Notice::Drop { peer: &self.workers[worker].id, why: DropReason::LateReply });
             return;
         }
-        let (owner, envelope, accepted) = self.close(held.key);
-        let id = &self.clients[owner].id;
-        let took = context.now.saturating_sub(accepted);
+        let request = &self.requests[held.key];
+        let (id, took) = (&self.clients[request.client].id, context.now.saturating_sub(request.accepted));
         context.tell(Notice::Reply { id: held.id, client: id, worker: &self.workers[worker].id, took });
-        let client = if held.alias { F::of(id) } else { client };
-        context.out.put(Side::Frontend, |out| wire::put_reply(out, client, envelope, body));
-        self.forget_client_without_requests(owner);
-        self.counters.replies += 1;
         self.latency.observe(took);
+        self.counters.replies += 1;
+        let client = if held.alias.is_some() { F::of(id) } else { client };
+        self.conclude(held.key, client, body, context);
+    }
+
+    /// Keeps an answer back for a moment. The request is over; the answer takes its place among the client's.
+    fn hold(&mut self, id: u64, client: usize, envelope: Vec<F>, body: Frames<F>, now: Duration) {
+        let bytes = envelope.iter().chain(&body).map(|frame| frame.bytes().len()).sum();
+        self.held_bytes += bytes;
+        let key = self.requests.insert(Request {
+            id,
+            client,
+            envelope,
+            body,
+            bytes,
+            attempts: 0,
+            accepted: now,
+            due: now + HOLD,
+            doubtful: true,
+            place: Place::Held,
+            queue: Link::default(),
+            of_client: Link::default(),
+        });
+        self.clients[client].open.push_back(&mut self.requests, key);
+        self.held.push_back(&mut self.requests, key);
+    }
+
+    /// The client has not asked anew: it gets the answer that was held back.
+    pub(super) fn release<W: Watch>(&mut self, key: usize, context: &mut Context<'_, F, W>) {
+        let request = &mut self.requests[key];
+        request.doubtful = false;
+        let body = std::mem::take(&mut request.body);
+        let client = F::of(&self.clients[request.client].id);
+        self.conclude(key, client, body, context);
     }
 
     /// Answers a request with an error; the request is then over.
     pub(super) fn refuse<W: Watch>(&mut self, key: usize, why: Refusal, context: &mut Context<'_, F, W>) {
-        let (owner, envelope, _) = self.close(key);
-        let client = &self.clients[owner].id;
+        let client = &self.clients[self.requests[key].client].id;
         context.tell(Notice::Refused { client, why });
-        context.out.put(Side::Frontend, |out| wire::put_reply(out, F::of(client), envelope, why.body()));
-        self.forget_client_without_requests(owner);
+        let client = F::of(client);
         self.count_refusal(why);
+        self.conclude(key, client, why.body(), context);
+    }
+
+    /// Sends a client what it gets for its request, which is then over.
+    fn conclude<W>(&mut self, key: usize, client: F, body: Frames<F>, context: &mut Context<'_, F, W>) {
+        let Request { id, doubtful, .. } = self.requests[key];
+        let (owner, envelope) = self.close(key);
+        if doubtful {
+            return self.hold(id, owner, envelope, body, context.now);
+        }
+        context.out.put(Side::Frontend, |out| wire::put_reply(out, client, envelope, body));
+        self.forget_client_without_requests(owner);
     }
 
     /// A request lost its worker: it waits again, ahead of those that have had none, or has failed.
@@ -200,7 +257,7 @@ impl<F: Frame> Broker<F> {
                 self.given.remove(&mut self.requests, held.key);
                 self.requests.remove(held.key);
             }
-            Place::Waiting | Place::Again => {}
+            Place::Waiting | Place::Again | Place::Held => {}
         }
     }
 
@@ -227,11 +284,16 @@ impl<F: Frame> Broker<F> {
     }
 
     /// A connection of a client is gone. Only identities that libzmq made up are known not to come back: their requests
-    /// would burn workers for nobody.
+    /// would burn workers for nobody. A REQ client may come back and ask something else.
     pub(super) fn client_gone<W: Watch>(&mut self, id: &[u8], context: &mut Context<'_, F, W>) {
+        let Some(client) = self.clients.find(id) else { return };
         let never_returns = id.first() == Some(&0);
-        if let Some(client) = self.clients.find(id).filter(|_| never_returns) {
+        if never_returns {
             self.withdraw_all(client, DropReason::ClientGone, context);
+        } else if !self.clients[client].is_dealer
+            && let Some(request) = self.clients[client].open.front()
+        {
+            self.requests[request].doubtful = true;
         }
     }
 
@@ -243,25 +305,26 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends a request for its client: out of the queues, or an orphan when a worker has it. The client stays.
-    fn close(&mut self, key: usize) -> (usize, Vec<F>, Duration) {
+    fn close(&mut self, key: usize) -> (usize, Vec<F>) {
         let request = &mut self.requests[key];
-        let (client, accepted, place) = (request.client, request.accepted, request.place);
+        let (client, place) = (request.client, request.place);
         let envelope = std::mem::take(&mut request.envelope);
         self.held_bytes -= std::mem::take(&mut request.bytes);
         self.clients[client].open.remove(&mut self.requests, key);
         match place {
             Place::Waiting => self.waiting.remove(&mut self.requests, key),
             Place::Again => self.again.remove(&mut self.requests, key),
+            Place::Held => self.held.remove(&mut self.requests, key),
             Place::Given { worker } => {
                 let request = &mut self.requests[key];
                 request.body = Frames::new();
                 request.place = Place::Orphan { worker };
-                return (client, envelope, accepted);
+                return (client, envelope);
             }
-            Place::Orphan { .. } => return (client, envelope, accepted),
+            Place::Orphan { .. } => return (client, envelope),
         }
         self.requests.remove(key);
-        (client, envelope, accepted)
+        (client, envelope)
     }
 
     fn forget_client_without_requests(&mut self, client: usize) {
@@ -279,9 +342,12 @@ impl<F: Frame> Broker<F> {
                 self.refuse(key, Refusal::Stopping, context);
             }
         }
+        while let Some(key) = self.held.front().filter(|_| over) {
+            self.release(key, context);
+        }
         while let Some(key) = self.given.front().filter(|_| over) {
             let request = &self.requests[key];
-            let held = Held { key, id: request.id, alias: false };
+            let held = Held { key, id: request.id, alias: None };
             if matches!(request.place, Place::Given { .. }) {
                 self.refuse(key, Refusal::Stopping, context);
             }

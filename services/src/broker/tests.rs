@@ -297,8 +297,8 @@ fn a_req_worker_whose_connection_broke_is_tried_again_and_never_trusted() {
     assert_eq!(bench.client(&["c", "", "x"]), NOTHING);
     assert_eq!(bench.at(MS(2000)), ["B w||c#0.1||x"]);
     assert_eq!(bench.event(Event::Undelivered { worker: b"w", work: true }), NOTHING);
-    assert_eq!(bench.at(MS(4000)), ["B w||c#0.1||x"]);
-    assert_eq!(bench.worker(&["w", "", "c#0.1", "", "r"]), ["F c||r"]);
+    assert_eq!(bench.at(MS(4000)), ["B w||c#0.2||x"]);
+    assert_eq!(bench.worker(&["w", "", "c#0.2", "", "r"]), ["F c||r"]);
 }
 
 #[test]
@@ -325,6 +325,30 @@ fn requests_of_clients_that_cannot_return_are_dropped() {
     bench.event(Event::ClientGone(b"named"));
     assert_eq!(bench.worker(&["w", PPP_READY]), ["B w|named||y"]);
     assert_eq!(bench.broker.counters().client_gone, 1);
+}
+
+#[test]
+fn a_req_client_that_comes_back_gets_no_answer_to_its_old_question() {
+    let mut bench = Bench::default();
+    bench.worker(&["w", PPP_READY]);
+    bench.client(&["c", "", "old"]);
+    bench.event(Event::ClientGone(b"c"));
+    // Its answer waits for what the client does next.
+    assert_eq!(bench.worker(&["w", "c", "", "old answer"]), NOTHING);
+    assert_eq!(bench.client(&["c", "", "new"]), ["B w|c||new"]);
+    assert_eq!(bench.worker(&["w", "c", "", "new answer"]), ["F c||new answer"]);
+}
+
+#[test]
+fn a_req_client_whose_connection_only_broke_gets_its_answer_a_moment_later() {
+    let mut bench = Bench::default();
+    bench.worker(&["w", PPP_READY]);
+    bench.client(&["c", "7", "", "x"]);
+    bench.event(Event::ClientGone(b"c"));
+    assert_eq!(bench.worker(&["w", "c", "", "r"]), NOTHING);
+    assert_eq!(bench.at(MS(249)), NOTHING);
+    assert_eq!(bench.at(MS(250)), ["F c|7||r"]);
+    assert_eq!(bench.broker.snapshot(bench.now).held_bytes, 0);
 }
 
 #[test]
@@ -362,5 +386,5 @@ fn a_ppp_worker_that_lost_its_work_is_not_late_for_ever() {
         assert_eq!(bench.state("w"), Some(if second < 2 { WorkerState::Working } else { WorkerState::Late }));
     }
     bench.at(MS(22_000));
-    assert_eq!(bench.worker(&["w", PPP_BEAT]), ["B w|c#0.1||x"]);
+    assert_eq!(bench.worker(&["w", PPP_BEAT]), ["B w|c#0.2||x"]);
 }

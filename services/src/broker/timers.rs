@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::entry::{Held, Place, State};
 use super::list::first;
+use super::workers::LATE_FOR_LONG;
 use super::{Broker, Context, DownReason, Notice, Side, Watch};
 use crate::wire::{Frame, PPP_HEARTBEAT};
 
@@ -12,11 +13,13 @@ impl<F: Frame> Broker<F> {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
         let deadline = first(&self.given, &self.requests).map(|request| request.due);
+        let held = first(&self.held, &self.requests).map(|request| request.due);
         let silence = first(&self.alive, &self.workers).map(|worker| worker.heard + self.silence());
         let heartbeat = first(&self.beats, &self.workers).map(|worker| worker.beat);
         let grace = first(&self.seen, &self.workers).map(|worker| worker.since + self.config.deadline);
+        let late = first(&self.late, &self.workers).map(|worker| worker.since + self.config.deadline * LATE_FOR_LONG);
         let drain = self.drain.filter(|_| self.clients.len() > 0);
-        [deadline, silence, heartbeat, grace, drain].into_iter().flatten().min()
+        [deadline, held, silence, heartbeat, grace, late, drain].into_iter().flatten().min()
     }
 
     /// How long a ppp worker may be silent.
@@ -28,6 +31,9 @@ impl<F: Frame> Broker<F> {
     pub(super) fn expire<W: Watch>(&mut self, context: &mut Context<'_, F, W>) {
         while let Some(key) = self.given.front().filter(|&key| self.requests[key].due <= context.now) {
             self.deadline_missed(key, context);
+        }
+        while let Some(key) = self.held.front().filter(|&key| self.requests[key].due <= context.now) {
+            self.release(key, context);
         }
         while let Some(key) = self.alive.front().filter(|&key| self.workers[key].heard + self.silence() <= context.now) {
             self.gone(key, DownReason::Silent, context);
@@ -41,6 +47,9 @@ impl<F: Frame> Broker<F> {
         }
         while let Some(key) = self.seen.front().filter(|&key| self.workers[key].since + self.config.deadline <= context.now) {
             self.grace_over(key, context);
+        }
+        while let Some(key) = self.late.front().filter(|&key| self.workers[key].since + self.config.deadline * LATE_FOR_LONG <= context.now) {
+            self.late_for_ever(key, context.now);
         }
     }
 
@@ -58,7 +67,9 @@ impl<F: Frame> Broker<F> {
         entry.state = State::Late(held);
         entry.since = context.now;
         entry.heard = context.now;
-        if !entry.dialect.is_req() {
+        if entry.dialect.is_req() {
+            self.late.push_back(&mut self.workers, worker);
+        } else {
             self.alive.push_back(&mut self.workers, worker);
         }
         self.take_back(held, worker, context);

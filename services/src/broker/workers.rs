@@ -6,8 +6,8 @@ use super::entry::{Held, State, Worker};
 use super::{Broker, Context, DownReason, DropReason, Notice, TRIES_MAX, WORKERS_MAX, Watch};
 use crate::wire::{self, Dialect, Frame, Frames, FromWorker};
 
-/// Deadlines after which a ppp worker that sends heartbeats but no answer is believed to have lost its work.
-const LATE_FOR_LONG: u32 = 10;
+/// Deadlines after which a worker that does not answer, but is not gone either, is believed to have lost its work.
+pub(super) const LATE_FOR_LONG: u32 = 10;
 
 impl<F: Frame> Broker<F> {
     /// A message from a worker. Whatever a REQ worker says, it is free: it can only speak in turn.
@@ -111,7 +111,7 @@ impl<F: Frame> Broker<F> {
             }
             // A DEALER answers what it was asked before; the answer that it owes is still to come.
             State::Working(_) if !is_req => self.unasked_by(key, context),
-            State::Late(held) if self.is_over(held) || self.answers(held, client.bytes()) => {
+            State::Late(held) if !misread && (self.is_over(held) || self.answers(held, client.bytes())) => {
                 self.answer(held, key, client, body, context);
                 self.becomes_ready(key, context);
             }
@@ -137,7 +137,6 @@ impl<F: Frame> Broker<F> {
             }
             State::Late(_) => self.becomes_ready(key, context),
             State::Seen { .. } | State::Candidate => {
-                self.out_of_lists(key);
                 self.becomes_ready(key, context);
                 let worker = &self.workers[key];
                 context.tell(Notice::WorkerUp { worker: &worker.id, dialect: worker.dialect, adopted: true });
@@ -145,8 +144,9 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// A worker that was in no list of its turn is free now, and has proved it.
+    /// A worker is free now, and has proved it.
     fn becomes_ready<W: Watch>(&mut self, key: usize, context: &mut Context<'_, F, W>) {
+        self.out_of_turn(key);
         let worker = &mut self.workers[key];
         worker.state = State::Ready;
         worker.since = context.now;
@@ -217,7 +217,7 @@ impl<F: Frame> Broker<F> {
 
     /// A worker is gone. A REQ worker may come back without a word, so it is remembered; a ppp worker speaks by itself.
     pub(super) fn gone<W: Watch>(&mut self, key: usize, why: DownReason, context: &mut Context<'_, F, W>) {
-        let was_tried = matches!(self.workers[key].state, State::Seen { .. } | State::Candidate | State::Working(Held { alias: true, .. }));
+        let was_tried = matches!(self.workers[key].state, State::Seen { .. } | State::Candidate | State::Working(Held { alias: Some(_), .. }));
         self.goes(key, why, context);
         let worker = &mut self.workers[key];
         worker.tries += u32::from(was_tried);
@@ -244,13 +244,28 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    fn out_of_lists(&mut self, key: usize) {
+    /// The work of a REQ worker, or its answer, must have been lost: nobody takes that long. It is tried with another request.
+    pub(super) fn late_for_ever(&mut self, key: usize, now: Duration) {
+        self.out_of_turn(key);
+        let worker = &mut self.workers[key];
+        worker.state = State::Candidate;
+        worker.since = now;
+        worker.confirmed = false;
+        self.candidates.push_back(&mut self.workers, key);
+    }
+
+    fn out_of_turn(&mut self, key: usize) {
         match self.workers[key].state {
             State::Ready => self.ready.remove(&mut self.workers, key),
             State::Seen { .. } => self.seen.remove(&mut self.workers, key),
             State::Candidate => self.candidates.remove(&mut self.workers, key),
-            State::Working(_) | State::Late(_) => {}
+            State::Late(_) => self.late.remove_if_linked(&mut self.workers, key),
+            State::Working(_) => {}
         }
+    }
+
+    fn out_of_lists(&mut self, key: usize) {
+        self.out_of_turn(key);
         self.alive.remove_if_linked(&mut self.workers, key);
         self.beats.remove_if_linked(&mut self.workers, key);
     }
