@@ -1,10 +1,11 @@
-//! One ZMTP connection over a non-blocking socket.
+//! ZMTP connections over non-blocking sockets.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::zmtp::{self, Decoder, Item};
 
@@ -154,4 +155,69 @@ impl Connection {
             }
         }
     }
+}
+
+/// Handshakes that go on at once: a listen backlog is short.
+const AT_ONCE: usize = 64;
+/// A connection that is not open by then is tried again, as libzmq would.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Opens `count` more connections; the token of each is its index. What others have to say meanwhile is dropped. A broker
+/// that has just started may refuse a peer at first: those are tried again for a minute.
+pub fn open_more(
+    poll: &mut Poll,
+    events: &mut Events,
+    scratch: &mut [u8],
+    connections: &mut Vec<Connection>,
+    count: usize,
+    (address, socket_type): (SocketAddr, &str),
+) -> io::Result<()> {
+    let first = connections.len();
+    let begin = Instant::now();
+    let mut tried = Vec::new();
+    let mut open = 0;
+    while open < count {
+        if begin.elapsed() > Duration::from_mins(1) {
+            return Err(io::Error::new(
+                ErrorKind::TimedOut,
+                format!("{open} of {count} connections opened"),
+            ));
+        }
+        let connect =
+            |index| Connection::connect(poll.registry(), Token(index), address, socket_type, b"");
+        while tried.len() < count && tried.len() - open < AT_ONCE {
+            connections.push(connect(connections.len())?);
+            tried.push(Instant::now());
+        }
+        for (index, since) in tried.iter_mut().enumerate() {
+            if !connections[first + index].is_open() && since.elapsed() > RETRY {
+                connections[first + index] = connect(first + index)?;
+                *since = Instant::now();
+            }
+        }
+        poll.poll(events, Some(Duration::from_millis(100)))?;
+        for event in &*events {
+            let index = event.token().0;
+            let connection = &mut connections[index];
+            let was_open = connection.is_open();
+            let result = connection
+                .flush()
+                .and_then(|()| connection.read(scratch, |_, _| {}))
+                .and_then(|()| connection.flush());
+            match result {
+                Ok(()) if connection.is_open() && !was_open => {
+                    connection.no_delay()?;
+                    open += 1;
+                }
+                // The retry is due soon, not at once: what refused it would refuse it again.
+                Err(_) if !was_open && index >= first => {
+                    tried[index - first] = Instant::now()
+                        .checked_sub(RETRY - Duration::from_millis(100))
+                        .unwrap_or(begin);
+                }
+                result => result?,
+            }
+        }
+    }
+    Ok(())
 }

@@ -115,7 +115,7 @@ def test_a_full_queue_says_busy(stage):
 
 
 def test_sigterm_drains(stage):
-    """Work in hand is finished and answered, the rest gets an error, and the broker ends with 0."""
+    """Work in hand is finished and answered, what waits is answered or refused, and the broker ends with 0."""
     broker = stage.broker()
     stage.worker("pyzmq-guide", "w", broker.backend, delay_ms=700)
     client = stage.socket(zmq.DEALER, broker.frontend)
@@ -124,8 +124,10 @@ def test_sigterm_drains(stage):
         client.send_multipart([b"", body])
     assert client.poll(300) == 0
     broker.process.signal(signal.SIGTERM)
-    replies = sorted(receive(client)[1] for _ in range(2))
-    assert replies[0].startswith(b"!cbw ") and replies[1] == b"in hand w"
+    replies = {receive(client)[1] for _ in range(2)}
+    assert b"in hand w" in replies
+    (other,) = replies - {b"in hand w"}
+    assert other == b"waiting w" or other.startswith(b"!cbw ")
     assert broker.process.exit_code() == 0
 
 

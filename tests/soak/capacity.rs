@@ -6,10 +6,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use cbw_bench::net::Connection;
+use cbw_bench::net::{Connection, open_more};
 use cbw_bench::process;
 use cbw_bench::service::{Service, free_port, listens, local, until};
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const WORKERS: usize = 64;
@@ -143,36 +143,23 @@ fn memory(broker: &Service) -> Result<u64> {
 }
 
 impl Crowd {
-    /// Opens more connections, at most 64 handshakes at once: a listen backlog is short.
     fn connect(&mut self, count: usize, port: u16, socket_type: &str) -> Result<()> {
-        let first = self.connections.len();
-        let begin = Instant::now();
-        loop {
-            let open = self.connections[first..]
-                .iter()
-                .filter(|connection| connection.is_open())
-                .count();
-            if open == count {
-                return Ok(());
-            }
-            ensure!(
-                begin.elapsed() < PATIENCE,
-                "{open} of {count} connections opened"
-            );
-            while self.connections.len() < first + count
-                && self.connections.len() - first - open < 64
-            {
-                let token = Token(self.connections.len());
-                self.connections.push(Connection::connect(
-                    self.poll.registry(),
-                    token,
-                    local(port),
-                    socket_type,
-                    b"",
-                )?);
-            }
-            self.turn(false)?;
-        }
+        let Self {
+            poll,
+            events,
+            scratch,
+            connections,
+            ..
+        } = self;
+        open_more(
+            poll,
+            events,
+            scratch,
+            connections,
+            count,
+            (local(port), socket_type),
+        )?;
+        Ok(())
     }
 
     /// One round of events. Workers, the connections at the end, echo.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use cbw_bench::histogram::Histogram;
-use cbw_bench::net::Connection;
+use cbw_bench::net::{Connection, open_more};
 use cbw_bench::process;
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll};
 
 const HELP: &str = "\
 load FRONTEND BACKEND [options]
@@ -147,13 +147,22 @@ fn main() -> Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; 64 * 1024];
     let mut connections: Vec<Connection> = Vec::with_capacity(options.workers + options.clients);
-    connect(
-        &options,
-        &mut poll,
-        &mut events,
-        &mut scratch,
-        &mut connections,
-    )?;
+    for (count, place) in [
+        (
+            options.workers,
+            (options.backend, options.dialect.socket_type()),
+        ),
+        (options.clients, (options.frontend, "REQ")),
+    ] {
+        open_more(
+            &mut poll,
+            &mut events,
+            &mut scratch,
+            &mut connections,
+            count,
+            place,
+        )?;
+    }
 
     let now = Instant::now();
     let mut questions: Vec<Question> = (0..options.clients)
@@ -223,53 +232,6 @@ fn main() -> Result<()> {
     );
     if account.wrong > 0 {
         bail!("{} replies were wrong", account.wrong);
-    }
-    Ok(())
-}
-
-/// Connects workers, then clients, at most 64 handshakes at once: a listen backlog is short.
-fn connect(
-    options: &Options,
-    poll: &mut Poll,
-    events: &mut Events,
-    scratch: &mut [u8],
-    connections: &mut Vec<Connection>,
-) -> Result<()> {
-    let total = options.workers + options.clients;
-    let give_up = Instant::now() + Duration::from_mins(1);
-    let mut open = 0;
-    while open < total {
-        while connections.len() < total && connections.len() - open < 64 {
-            let index = connections.len();
-            let (address, socket_type) = if index < options.workers {
-                (options.backend, options.dialect.socket_type())
-            } else {
-                (options.frontend, "REQ")
-            };
-            connections.push(Connection::connect(
-                poll.registry(),
-                Token(index),
-                address,
-                socket_type,
-                b"",
-            )?);
-        }
-        poll.poll(events, Some(Duration::from_millis(100)))?;
-        if Instant::now() > give_up {
-            bail!("{open} of {total} connections opened in a minute");
-        }
-        for event in events.iter() {
-            let connection = &mut connections[event.token().0];
-            let was_open = connection.is_open();
-            connection.flush().context("connecting")?;
-            connection
-                .read(scratch, |_, _| {})
-                .context("shaking hands")?;
-            if connection.is_open() && !was_open {
-                connection.no_delay()?;
-                open += 1;
-            }
-        }
     }
     Ok(())
 }
