@@ -74,7 +74,8 @@ fn page(address: &str, path: &str) -> Finding {
         None => address.to_owned(),
     };
     let mut stream = connect(&address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut response = String::new();
     stream.take(64 << 10).read_to_string(&mut response)?;
     let (head, body) = response.split_once("\r\n\r\n").ok_or("no answer from the status server")?;

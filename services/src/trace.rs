@@ -104,20 +104,21 @@ thread_local! {
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            self.format_event(event, line);
-            let now = humantime::format_rfc3339_micros(SystemTime::now());
-            self.stream.put(|buffer| {
-                let _ = match self.format {
-                    LogFormat::Text => write!(buffer, "{now} {line}"),
-                    LogFormat::Json => write!(buffer, "{{\"time\":\"{now}\",{}", line.get(1..).unwrap_or_default()),
-                };
-            });
-            if let Some(sink) = &self.sink {
-                sink.log(|buffer| buffer.extend_from_slice(line.as_bytes()));
-            }
+        // Taken out, not borrowed: a value that traces while it is formatted gets a buffer of its own.
+        let mut line = LINE.take();
+        line.clear();
+        self.format_event(event, &mut line);
+        let now = humantime::format_rfc3339_micros(SystemTime::now());
+        self.stream.put(|buffer| {
+            let _ = match self.format {
+                LogFormat::Text => write!(buffer, "{now} {line}"),
+                LogFormat::Json => write!(buffer, "{{\"time\":\"{now}\",{}", line.get(1..).unwrap_or_default()),
+            };
         });
+        if let Some(sink) = &self.sink {
+            sink.log(|buffer| buffer.extend_from_slice(line.as_bytes()));
+        }
+        LINE.set(line);
     }
 }
 

@@ -33,14 +33,24 @@ fn accept(listener: &TcpListener, hub: &Hub) {
             thread::sleep(Duration::from_millis(50));
             continue;
         };
-        let place = Place::take(&open);
+        let Some(place) = Place::take(&open) else {
+            turn_away(stream);
+            continue;
+        };
         let hub = hub.clone();
         // Without a thread the connection is closed, which is all that can be said.
         let _ = thread::Builder::new().name("status-peer".to_owned()).spawn(move || {
             // A peer that goes away in the middle is its own affair.
-            let _ = converse(stream, &hub, place.as_ref());
+            let _ = converse(stream, &hub);
+            drop(place);
         });
     }
+}
+
+/// Says no without waiting for anything: it fits into the socket's buffer.
+fn turn_away(mut stream: TcpStream) {
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
 /// One of the connections that may be served.
@@ -60,12 +70,9 @@ impl Drop for Place {
     }
 }
 
-fn converse(mut stream: TcpStream, hub: &Hub, place: Option<&Place>) -> io::Result<()> {
+fn converse(mut stream: TcpStream, hub: &Hub) -> io::Result<()> {
     stream.set_write_timeout(Some(SLOWEST))?;
     let _ = stream.set_nodelay(true);
-    if place.is_none() {
-        return respond(&mut stream, true, "503 Service Unavailable", TEXT, "too many connections\n");
-    }
     let Some(head) = read_head(&mut stream)? else {
         return respond(&mut stream, true, "400 Bad Request", TEXT, "not a request\n");
     };
@@ -211,10 +218,11 @@ mod tests {
 
     fn get(address: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        response
+        let _ = stream.write_all(request.as_bytes());
+        let mut response = Vec::new();
+        // One that is turned away may see a reset after the answer.
+        let _ = stream.read_to_end(&mut response);
+        String::from_utf8(response).unwrap()
     }
 
     #[test]
@@ -230,6 +238,19 @@ mod tests {
         assert!(get(address, "HEAD /metrics HTTP/1.1\r\n\r\n").ends_with("\r\n\r\n"));
         assert!(get(address, "POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
         assert!(get(address, &format!("GET /{} HTTP/1.1", "x".repeat(20_000))).starts_with("HTTP/1.1 400"));
+    }
+
+    #[test]
+    fn silent_connections_do_not_pile_up() {
+        let (address, _hub) = service(Report::default());
+        let silent: Vec<_> = (0..CONNECTIONS).map(|_| TcpStream::connect(address).unwrap()).collect();
+        while !get(address, "GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503") {
+            thread::sleep(Duration::from_millis(1));
+        }
+        drop(silent);
+        while !get(address, "GET /healthz HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 200") {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]
