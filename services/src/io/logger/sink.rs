@@ -172,3 +172,54 @@ impl Sender {
         if since.elapsed() < GRACE / 2 { Ok(()) } else { Err(Over) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn free_port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    fn logger(port: u16) -> zmq::Socket {
+        let socket = Context::new().socket(SocketType::PULL).unwrap();
+        socket.set_rcvtimeo(60_000).unwrap();
+        socket.bind(&format!("tcp://127.0.0.1:{port}")).unwrap();
+        socket
+    }
+
+    #[test]
+    fn what_a_dead_logger_missed_is_counted_and_told_when_it_is_back() {
+        const RECORDS: u64 = 200_000;
+        let port = free_port();
+        let (sink, outlet) = start_sink("bro", "127.0.0.1", port).unwrap();
+        for _ in 0..RECORDS {
+            sink.log(|record| record.extend_from_slice(&[b'x'; 99]));
+        }
+        let logger = logger(port);
+        let (mut received, mut dropped) = (0, 0);
+        while received + dropped < RECORDS {
+            let text = logger.recv_string(0).unwrap().unwrap();
+            match text.strip_prefix("bro WARN ").and_then(|rest| rest.split(' ').next()) {
+                Some(count) => dropped += count.parse::<u64>().unwrap(),
+                None => received += 1,
+            }
+        }
+        assert!(dropped > 0 && received * 99 > 1_000_000, "{received} received, {dropped} dropped");
+        drop(outlet);
+    }
+
+    #[test]
+    fn the_last_records_are_sent_before_the_end() {
+        let port = free_port();
+        let logger = logger(port);
+        let (sink, outlet) = start_sink("bro", "localhost", port).unwrap();
+        sink.log(|record| record.extend_from_slice(b"first"));
+        assert_eq!(logger.recv_string(0).unwrap().unwrap(), "first");
+        sink.log(|record| record.extend_from_slice(b"last"));
+        drop(outlet);
+        assert_eq!(logger.recv_string(0).unwrap().unwrap(), "last");
+    }
+}
