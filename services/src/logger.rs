@@ -23,8 +23,11 @@ pub const GATHER: Duration = Duration::from_millis(5);
 /// Written records are made safe this long after the first of them. With [`GATHER`] and the disk's own time the whole
 /// is below the 50 ms that are promised.
 pub const SYNC: Duration = Duration::from_millis(20);
-/// Bytes that are worth a write by themselves.
-const BATCH: usize = 256 << 10;
+/// Bytes that are worth a write by themselves. Buffers of this size come round again and again: fresh memory would cost more
+/// than the writing.
+pub const BATCH: usize = 256 << 10;
+/// Batches in one job at most.
+const BATCHES: usize = 16;
 /// Written bytes that are worth an fdatasync by themselves; they are kept until then.
 const SYNC_BYTES: usize = 16 << 20;
 /// A job that takes longer than this is trouble worth telling.
@@ -34,18 +37,18 @@ const QUIET: Duration = Duration::from_millis(100);
 /// A failed rotation is tried again after this; meanwhile the file grows on.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 /// Empty buffers that are kept for the next batches.
-const SPARES: usize = 4;
+const SPARES: usize = 64;
 
 /// What the disk is asked to do, one at a time.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
     /// Open the file for appending, make it and its folder where they are missing, end a torn last line.
     Open,
-    /// Append `bytes` from `from` on.
+    /// Append the batches, one after the other.
     Write {
-        /// The batch.
-        bytes: Vec<u8>,
-        /// What of it is written already.
+        /// At least one.
+        batches: Vec<Vec<u8>>,
+        /// What of the first is written already.
         from: usize,
     },
     /// fdatasync, and see that the file is still the one at its path.
@@ -59,11 +62,13 @@ pub enum Job {
 pub enum Outcome {
     /// The file is open and has this size.
     Opened(Result<u64, String>),
-    /// All of the batch was written, or up to there, because of that.
+    /// All was written, or up to there, because of that.
     Wrote {
-        /// The batch.
-        bytes: Vec<u8>,
-        /// What of it is written now.
+        /// The batches of the job.
+        batches: Vec<Vec<u8>>,
+        /// How many of them are written as a whole.
+        whole: usize,
+        /// What of the next one is written.
         to: usize,
         /// Why no more.
         error: Option<Trouble>,
@@ -90,6 +95,8 @@ pub struct Limits {
     pub memory: usize,
     /// Size at which the file is rotated.
     pub rotate: Option<u64>,
+    /// Size of a batch, [`BATCH`] but for tests.
+    pub batch: usize,
 }
 
 /// What was counted so far.
@@ -175,11 +182,22 @@ impl Logger {
         let before = self.gathered.len();
         write(&mut self.gathered);
         self.held += self.gathered.len() - before;
-        self.since.get_or_insert(now);
         self.counters.records += 1;
+        if self.gathered.len() >= self.limits.batch {
+            self.cut();
+        } else {
+            self.since.get_or_insert(now);
+        }
         if let Stop::Reading { quiet_at, .. } = &mut self.stop {
             *quiet_at = now + QUIET;
         }
+    }
+
+    /// What is gathered is a batch.
+    fn cut(&mut self) {
+        self.since = None;
+        let spare = self.spares.pop().unwrap_or_else(|| Vec::with_capacity(self.limits.batch * 5 / 4));
+        self.queue.push_back(std::mem::replace(&mut self.gathered, spare));
     }
 
     /// Whether there is room for more records. When not, leave them where they are.
@@ -246,16 +264,13 @@ impl Logger {
             return Some(Job::Rotate);
         }
         if self.queue.is_empty() {
-            let since = self.since?;
-            if self.gathered.len() < BATCH && now < since + GATHER && !stopping {
+            if now < self.since? + GATHER && !stopping {
                 return None;
             }
-            self.since = None;
-            let spare = self.spares.pop().unwrap_or_default();
-            self.queue.push_back(std::mem::replace(&mut self.gathered, spare));
+            self.cut();
         }
-        let bytes = self.queue.pop_front()?;
-        Some(Job::Write { bytes, from: self.from })
+        let count = self.queue.len().min(BATCHES);
+        Some(Job::Write { batches: self.queue.drain(..count).collect(), from: self.from })
     }
 
     /// Takes note of how the job ended.
@@ -270,13 +285,13 @@ impl Logger {
                 }
             }
             Outcome::Opened(Err(why)) => self.failed(now, why),
-            Outcome::Wrote { bytes, to, error } => self.wrote(now, bytes, to, error),
+            Outcome::Wrote { batches, whole, to, error } => self.wrote(now, batches, whole, to, error),
             Outcome::Synced(Ok(())) => {
                 self.counters.syncs += 1;
                 self.unsafe_since = None;
                 self.held -= self.written.iter().map(Vec::len).sum::<usize>();
                 for mut batch in self.written.drain(..) {
-                    if self.spares.len() < SPARES && batch.capacity() <= 4 * BATCH {
+                    if self.spares.len() < SPARES && batch.capacity() <= 2 * self.limits.batch {
                         batch.clear();
                         self.spares.push(batch);
                     }
@@ -305,19 +320,18 @@ impl Logger {
         }
     }
 
-    fn wrote(&mut self, now: Duration, bytes: Vec<u8>, to: usize, error: Option<Trouble>) {
-        let new = to.saturating_sub(self.from) as u64;
+    fn wrote(&mut self, now: Duration, mut batches: Vec<Vec<u8>>, whole: usize, to: usize, error: Option<Trouble>) {
+        let rest = batches.split_off(whole.min(batches.len()));
+        let new = (batches.iter().map(Vec::len).sum::<usize>() + to).saturating_sub(self.from) as u64;
         self.size += new;
         self.counters.bytes += new;
         if new > 0 {
             self.unsafe_since.get_or_insert(now);
         }
-        if to >= bytes.len() {
-            self.from = 0;
-            self.written.push(bytes);
-        } else {
-            self.from = to;
-            self.queue.push_front(bytes);
+        self.written.append(&mut batches);
+        self.from = to;
+        for batch in rest.into_iter().rev() {
+            self.queue.push_front(batch);
         }
         if let Some(trouble) = error {
             if !trouble.full {
@@ -359,7 +373,7 @@ impl Logger {
         } else if !self.open || self.reopen || !self.queue.is_empty() {
             self.retry
         } else {
-            let write = self.since.map_or(Duration::MAX, |since| if self.gathered.len() < BATCH { since + GATHER } else { since });
+            let write = self.since.map_or(Duration::MAX, |since| since + GATHER);
             let sync = self.unsafe_since.map_or(Duration::MAX, |since| since + SYNC);
             self.retry.max(write.min(sync))
         };

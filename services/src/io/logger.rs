@@ -15,7 +15,7 @@ use crate::config::{LogFormat, authority};
 use crate::io::peer::poll;
 use crate::logger::args::LoggerServiceArgs;
 use crate::logger::format::record;
-use crate::logger::{Limits, Logger};
+use crate::logger::{BATCH, Limits, Logger};
 use crate::metrics::Exposition;
 use crate::status::wake::Wakeup;
 use crate::status::{self, Hub, Report};
@@ -42,7 +42,7 @@ pub fn run(args: &LoggerServiceArgs) -> Result<usize, Box<dyn Error>> {
     tracing::info!(endpoint, file = %path.display(), "the logger starts");
 
     let beginning = Instant::now();
-    let limits = Limits { memory: usize::try_from(args.memory).unwrap_or(usize::MAX), rotate: args.rotate.filter(|&size| size > 0) };
+    let limits = Limits { memory: usize::try_from(args.memory).unwrap_or(usize::MAX), rotate: args.rotate.filter(|&size| size > 0), batch: BATCH };
     let mut logger = Logger::new(limits, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)));
     let disk = Disk::new(path, args.keep, wakeup.waker())?;
     let mut told = Told::default();

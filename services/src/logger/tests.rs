@@ -2,13 +2,17 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Job, Limits, Logger, Outcome, Trouble};
+use super::{BATCH, Job, Limits, Logger, Outcome, Trouble};
 use crate::backoff::Backoff;
 
 const MS: Duration = Duration::from_millis(1);
 
 fn logger(memory: usize, rotate: Option<u64>) -> Logger {
-    Logger::new(Limits { memory, rotate }, Backoff::seeded(100 * MS, 1000 * MS, 1))
+    with_batches(memory, rotate, BATCH)
+}
+
+fn with_batches(memory: usize, rotate: Option<u64>, batch: usize) -> Logger {
+    Logger::new(Limits { memory, rotate, batch }, Backoff::seeded(100 * MS, 1000 * MS, 1))
 }
 
 /// A disk in memory that can be full, failing or empty-handed.
@@ -39,14 +43,24 @@ impl Disk {
                 }
                 Outcome::Opened(Ok(self.file().len() as u64))
             }
-            Job::Write { bytes, from } if broken => Outcome::Wrote { bytes, to: from, error: Some(Trouble { why: "no".to_owned(), full: false }) },
-            Job::Write { bytes, from } => {
-                let room = self.room.unwrap_or(usize::MAX);
-                let to = bytes.len().min(from.saturating_add(room));
-                self.room = self.room.map(|room| room - (to - from));
-                self.file().extend_from_slice(&bytes[from..to]);
-                let error = (to < bytes.len()).then(|| Trouble { why: "full".to_owned(), full: true });
-                Outcome::Wrote { bytes, to, error }
+            Job::Write { batches, from } if broken => {
+                Outcome::Wrote { batches, whole: 0, to: from, error: Some(Trouble { why: "no".to_owned(), full: false }) }
+            }
+            Job::Write { batches, mut from } => {
+                let mut whole = 0;
+                for bytes in &batches {
+                    let room = self.room.unwrap_or(usize::MAX);
+                    let to = bytes.len().min(from.saturating_add(room));
+                    self.room = self.room.map(|room| room - (to - from));
+                    self.file().extend_from_slice(&bytes[from..to]);
+                    if to < bytes.len() {
+                        from = to;
+                        break;
+                    }
+                    (whole, from) = (whole + 1, 0);
+                }
+                let error = (whole < batches.len()).then(|| Trouble { why: "full".to_owned(), full: true });
+                Outcome::Wrote { batches, whole, to: from, error }
             }
             Job::Sync if std::mem::take(&mut self.bad_sync) || broken => {
                 // What a failed fsync does: the pages are clean and gone.
@@ -209,8 +223,8 @@ fn any_fate() -> impl Strategy<Value = Fate> {
 proptest! {
     /// Whatever the disk does: every record is there in the end, whole, and in order when the copies are counted once.
     #[test]
-    fn no_record_is_lost(fates in proptest::collection::vec(any_fate(), 0..60), rotate in proptest::option::of(50_u64..500)) {
-        let (mut logger, mut disk, mut now, mut next) = (logger(2000, rotate), Disk::default(), MS, 0);
+    fn no_record_is_lost(fates in proptest::collection::vec(any_fate(), 0..60), rotate in proptest::option::of(50_u64..500), batch in 1_usize..500) {
+        let (mut logger, mut disk, mut now, mut next) = (with_batches(2000, rotate, batch), Disk::default(), MS, 0);
         for fate in fates {
             match fate {
                 Fate::Take(count) => for _ in 0..count {

@@ -58,13 +58,20 @@ impl LogFile {
                 self.file = None;
                 Outcome::Opened(self.open().map_err(|error| format!("`{}`: {error}", self.path.display())))
             }
-            Job::Write { bytes, from } => {
-                let (to, error) = self.write(&bytes, from);
+            Job::Write { batches, from } => {
+                let (mut whole, mut to, mut error) = (0, from, None);
+                for batch in &batches {
+                    (to, error) = self.write(batch, to);
+                    if error.is_some() {
+                        break;
+                    }
+                    (whole, to) = (whole + 1, 0);
+                }
                 let error = error.map(|error| Trouble {
                     full: matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge),
                     why: error.to_string(),
                 });
-                Outcome::Wrote { bytes, to, error }
+                Outcome::Wrote { batches, whole, to, error }
             }
             Job::Sync => Outcome::Synced(self.sync().map_err(told)),
             Job::Rotate => Outcome::Rotated(self.rotate().map_err(told)),
