@@ -102,6 +102,12 @@ fn the_default_decides_where_no_rule_does() {
 }
 
 #[test]
+fn a_denial_for_some_weighs_more_than_a_list_of_blocked_sources() {
+    let ufw = Ufw::parse("Status: active\nAnywhere DENY 198.51.100.7\n9998/tcp DENY 10.0.0.0/8\n9998/tcp ALLOW Anywhere\n").unwrap();
+    assert_eq!(says(&ufw, 9998, Tcp), "closed: deny 9998/tcp from 10.0.0.0/8");
+}
+
+#[test]
 fn the_first_rule_that_matches_decides() {
     let ufw = Ufw::parse("Status: active\n9998/tcp DENY Anywhere\n9000:9999/tcp ALLOW Anywhere\n").unwrap();
     assert_eq!(says(&ufw, 9998, Tcp), "closed: deny 9998/tcp");
@@ -133,6 +139,9 @@ fn other_texts_are_told_apart() {
     assert_eq!(error("Status: active\n\n22/tcp ERLAUBEN Anywhere\n"), line(3, "22/tcp ERLAUBEN Anywhere"));
     assert_eq!(error("### tuple ### allow tcp\n"), line(1, "### tuple ### allow tcp"));
     assert_eq!(error("### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"), line(1, "### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"));
+    let blocked: String = (0..20_000).map(|n| format!("Anywhere DENY 10.0.{}.{}\n", n / 256, n % 256)).collect();
+    let ufw = Ufw::parse(&format!("Status: active\n{blocked}9998/tcp ALLOW Anywhere\n")).unwrap();
+    assert_eq!(says(&ufw, 9998, Tcp), "allowed, but deny from 10.0.0.0", "a list of blocked sources may be long");
     let many = format!("Status: active\n{}", "22/tcp ALLOW Anywhere\n".repeat(60_000));
     assert_eq!(error(&many), ParseError::TooMany);
     assert_eq!(

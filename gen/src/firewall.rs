@@ -14,8 +14,9 @@ use crate::source::{Pointer, pointer};
 use crate::spec::values::Protocol;
 use crate::spec::{self, FirewallDefault, FirewallKind, PortRange};
 
-/// The most rules that are read. Block lists have some ten thousand; every published port is held against each.
-pub const MAX_RULES: usize = 50_000;
+/// The most rules that are kept: every published port is held against each. Lists of blocked sources, which may be longer,
+/// do not count.
+pub const MAX_RULES: usize = 5_000;
 
 /// First and last port of each range.
 pub type Ranges = Vec<(u16, u16)>;
@@ -27,8 +28,11 @@ pub struct Ufw {
     pub active: bool,
     /// Whether it lets in what no rule speaks of.
     pub default_allow: bool,
-    /// Its rules, in the order in which it asks them: the first that matches decides.
+    /// Its rules for what comes in or goes through, in the order in which it asks them: the first that matches decides. Of
+    /// those that block sources at every port only the first is here: it stands for all.
     pub rules: Vec<Rule>,
+    /// Whether a source is blocked already, by IP version.
+    blocks: [bool; 2],
 }
 
 /// One rule.
@@ -279,7 +283,7 @@ pub enum ParseError {
         text: String,
     },
     /// More than [`MAX_RULES`].
-    #[error("it has more than {MAX_RULES} rules; give only those that speak of published ports")]
+    #[error("it has more than {MAX_RULES} rules; give only those for ports that are published")]
     TooMany,
 }
 
@@ -331,7 +335,31 @@ impl Ufw {
             .into_iter()
             .flat_map(|(action, list)| list.iter().enumerate().map(move |(index, range)| rule(action, index, range)))
             .collect();
-        Some(Self { active: true, default_allow: firewall.default == Some(FirewallDefault::Allow), rules })
+        Some(Self { rules, ..Self::new(true, firewall.default == Some(FirewallDefault::Allow)) })
+    }
+
+    fn new(active: bool, default_allow: bool) -> Self {
+        Self { active, default_allow, rules: Vec::new(), blocks: [false; 2] }
+    }
+
+    /// Takes a rule up, unless it changes nothing of what can be asked.
+    fn add(&mut self, rule: Rule) -> Result<(), ParseError> {
+        if rule.direction == Direction::Out {
+            return Ok(());
+        }
+        let some_sources = rule.source.is_some() || rule.interface.is_some();
+        if rule.direction == Direction::In && rule.ports.is_empty() && some_sources && rule.destination.is_none() {
+            // A trusted host opens no port to everybody; a blocked one stands for all that are.
+            let known = &mut self.blocks[usize::from(rule.version == Some(Version::V6))];
+            if rule.action == Action::Allow || std::mem::replace(known, true) {
+                return Ok(());
+            }
+        }
+        if self.rules.len() == MAX_RULES {
+            return Err(ParseError::TooMany);
+        }
+        self.rules.push(rule);
+        Ok(())
     }
 
     /// What it says about a port of the host; `address` is the one that it is published on, `None` for all.
@@ -344,7 +372,7 @@ impl Ufw {
             _ => Version::V4,
         };
         let asked = Asked { address, port, protocol, version };
-        let (mut allowed_part, mut denied_part) = (None, None);
+        let (mut allowed_part, mut denied_part, mut blocked) = (None, None, None);
         let mut open = self.default_allow;
         for rule in self.rules.iter().filter(|rule| rule.direction == Direction::In) {
             match (rule.matches(&asked), rule.action) {
@@ -357,16 +385,16 @@ impl Ufw {
                 // A rule for all ports is for a trusted host or network, not for this port.
                 (Match::Part, Action::Allow) if rule.ports.is_empty() => {}
                 (Match::Part, Action::Allow) => allowed_part = allowed_part.or(Some(rule)),
+                (Match::Part, _) if rule.ports.is_empty() => blocked = blocked.or(Some(rule)),
                 (Match::Part, _) => denied_part = denied_part.or(Some(rule)),
             }
         }
-        match (open, denied_part, allowed_part) {
-            // A rule for this very port is meant for it; one for all ports is a block list.
-            (_, Some(rule), _) if !rule.ports.is_empty() => Verdict::Denied(rule),
-            (true, Some(rule), _) => Verdict::AllowedExcept(rule),
-            (true, None, _) => Verdict::Allowed,
-            (false, _, Some(rule)) => Verdict::Partly(rule),
-            (false, _, None) => Verdict::NotAllowed,
+        match (denied_part, open, blocked, allowed_part) {
+            (Some(rule), ..) => Verdict::Denied(rule),
+            (None, true, Some(rule), _) => Verdict::AllowedExcept(rule),
+            (None, true, None, _) => Verdict::Allowed,
+            (None, false, _, Some(rule)) => Verdict::Partly(rule),
+            (None, false, _, None) => Verdict::NotAllowed,
         }
     }
 
@@ -410,7 +438,8 @@ fn ports(text: &str) -> Option<Ranges> {
         let (first, last) = (number(first)?, number(last)?);
         (first <= last).then_some((first, last))
     };
-    text.split(',').map(range).collect()
+    // ufw itself takes at most 15 (ufw(8), "multiple ports").
+    if text.split(',').nth(64).is_some() { None } else { text.split(',').map(range).collect() }
 }
 
 /// Reads a protocol; `Err` for those that have no ports (`esp`, `gre`, …).

@@ -8,7 +8,7 @@
 //! Nginx Full (v6)            ALLOW       Anywhere (v6)
 //! ```
 
-use super::{Action, Direction, MAX_RULES, Net, ParseError, Ranges, Rule, Ufw, Version, ports, profiles, protocol};
+use super::{Action, Direction, Net, ParseError, Ranges, Rule, Ufw, Version, ports, profiles, protocol};
 use crate::spec::values::Protocol;
 
 pub(super) fn parse(text: &str) -> Result<Ufw, ParseError> {
@@ -20,7 +20,7 @@ pub(super) fn parse(text: &str) -> Result<Ufw, ParseError> {
         Some("inactive") => false,
         _ => return Err(ParseError::Language),
     };
-    let mut ufw = Ufw { active, default_allow: false, rules: Vec::new() };
+    let mut ufw = Ufw::new(active, false);
     for (index, line) in lines {
         let wrong = || ParseError::line(index + 1, line);
         let line = without_number(line.trim());
@@ -32,10 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Ufw, ParseError> {
             ufw.default_allow = incoming.trim_start().starts_with("allow");
             continue;
         }
-        ufw.rules.extend(rules(line).ok_or_else(wrong)?);
-        if ufw.rules.len() > MAX_RULES {
-            return Err(ParseError::TooMany);
-        }
+        rules(line).ok_or_else(wrong)?.into_iter().try_for_each(|rule| ufw.add(rule))?;
     }
     Ok(ufw)
 }

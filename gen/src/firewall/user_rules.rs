@@ -1,7 +1,7 @@
 //! `/etc/ufw/user.rules` and `user6.rules`: ufw keeps each rule as a comment for itself,
 //! `### tuple ### allow tcp 8000:9000 0.0.0.0/0 any 0.0.0.0/0 in`, above the lines for iptables.
 
-use super::{Action, Direction, MAX_RULES, Net, ParseError, Rule, Ufw, ports, protocol};
+use super::{Action, Direction, Net, ParseError, Rule, Ufw, ports, protocol};
 
 const TUPLE: &str = "### tuple ###";
 
@@ -13,15 +13,12 @@ pub(super) fn is(text: &str) -> bool {
 /// Reads the file. Whether ufw is on and what it does by default stands in other files (`/etc/ufw/ufw.conf`,
 /// `/etc/default/ufw`); where their lines come along they are obeyed, else ufw is on and closed, as it comes.
 pub(super) fn parse(text: &str) -> Result<Ufw, ParseError> {
-    let mut ufw = Ufw { active: true, default_allow: false, rules: Vec::new() };
+    let mut ufw = Ufw::new(true, false);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if let Some(tuple) = line.strip_prefix(TUPLE) {
             let words: Vec<&str> = tuple.split_whitespace().take(12).collect();
-            ufw.rules.extend(rule(&words).map_err(|()| ParseError::line(index + 1, line))?);
-            if ufw.rules.len() > MAX_RULES {
-                return Err(ParseError::TooMany);
-            }
+            rule(&words).map_err(|()| ParseError::line(index + 1, line))?.into_iter().try_for_each(|rule| ufw.add(rule))?;
         } else if let Some(policy) = line.strip_prefix("DEFAULT_INPUT_POLICY=") {
             ufw.default_allow = policy.trim_matches('"') == "ACCEPT";
         } else if let Some(enabled) = line.strip_prefix("ENABLED=") {
