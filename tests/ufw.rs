@@ -139,9 +139,9 @@ fn other_texts_are_told_apart() {
     assert_eq!(error("Status: active\n\n22/tcp ERLAUBEN Anywhere\n"), line(3, "22/tcp ERLAUBEN Anywhere"));
     assert_eq!(error("### tuple ### allow tcp\n"), line(1, "### tuple ### allow tcp"));
     assert_eq!(error("### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"), line(1, "### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"));
-    let blocked: String = (0..20_000).map(|n| format!("Anywhere DENY 10.0.{}.{}\n", n / 256, n % 256)).collect();
+    let blocked = format!("{}Anywhere DENY 203.0.113.9\n", "Anywhere DENY 198.51.100.7\n".repeat(20_000));
     let ufw = Ufw::parse(&format!("Status: active\n{blocked}9998/tcp ALLOW Anywhere\n")).unwrap();
-    assert_eq!(says(&ufw, 9998, Tcp), "allowed, but deny from 10.0.0.0", "a list of blocked sources may be long");
+    assert_eq!(says(&ufw, 9998, Tcp), "allowed, but deny from 198.51.100.7", "a list of blocked sources may be long");
     let many = format!("Status: active\n{}", "22/tcp ALLOW Anywhere\n".repeat(60_000));
     assert_eq!(error(&many), ParseError::TooMany);
     assert_eq!(
