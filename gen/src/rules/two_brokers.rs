@@ -43,7 +43,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             format!("{spread}{published}"),
             format!("keep one; or write a second table, `[broker.{name}-2]`, and say in workers and clients which one they mean: `broker = \"{name}-2\"`"),
         );
-        finding.related.extend(peers.workers.first().map(|worker| (Place::key(&worker.pointer), "works for one of them only".to_owned())));
+        finding.related.extend(peers.workers.first().map(|worker| (Place::key(&worker.pointer), "each instance works for one of them only".to_owned())));
         findings.push(finding);
     }
 }
