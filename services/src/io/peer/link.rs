@@ -57,7 +57,7 @@ impl Link {
         socket.set_tcp_keepalive_cnt(3)?;
         socket.set_handshake_ivl(2000)?;
         prepare(&socket)?;
-        let name = format!("inproc://monitor-{}", MONITORS.fetch_add(1, Ordering::Relaxed));
+        let name = monitor_name();
         let events = [
             SocketEvent::HANDSHAKE_SUCCEEDED,
             SocketEvent::HANDSHAKE_FAILED_NO_DETAIL,
@@ -101,6 +101,18 @@ impl Link {
     pub fn abandon(self) {
         let _ = self.socket.set_linger(0);
     }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // libzmq tells a monitor by a send that waits: with the listener gone, the news of the socket's own end would stop
+        // the context's I/O thread for ever. Monitoring nothing instead ends the old monitor while its listener is there.
+        let _ = self.socket.monitor(&monitor_name(), 0);
+    }
+}
+
+fn monitor_name() -> String {
+    format!("inproc://monitor-{}", MONITORS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Receives a whole message without waiting.
