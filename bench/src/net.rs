@@ -172,26 +172,27 @@ pub fn open_more(
     count: usize,
     (address, socket_type): (SocketAddr, &str),
 ) -> io::Result<()> {
-    let first = connections.len();
+    let last = connections.len() + count;
     let begin = Instant::now();
-    let mut tried = Vec::new();
-    let mut open = 0;
-    while open < count {
+    // The connections that are shaking hands, and since when.
+    let mut pending: Vec<(usize, Instant)> = Vec::new();
+    while connections.len() < last || !pending.is_empty() {
         if begin.elapsed() > Duration::from_mins(1) {
+            let missing = last - connections.len() + pending.len();
             return Err(io::Error::new(
                 ErrorKind::TimedOut,
-                format!("{open} of {count} connections opened"),
+                format!("{missing} of {count} connections did not open"),
             ));
         }
         let connect =
             |index| Connection::connect(poll.registry(), Token(index), address, socket_type, b"");
-        while tried.len() < count && tried.len() - open < AT_ONCE {
+        while connections.len() < last && pending.len() < AT_ONCE {
+            pending.push((connections.len(), Instant::now()));
             connections.push(connect(connections.len())?);
-            tried.push(Instant::now());
         }
-        for (index, since) in tried.iter_mut().enumerate() {
-            if !connections[first + index].is_open() && since.elapsed() > RETRY {
-                connections[first + index] = connect(first + index)?;
+        for (index, since) in &mut pending {
+            if since.elapsed() > RETRY {
+                connections[*index] = connect(*index)?;
                 *since = Instant::now();
             }
         }
@@ -199,23 +200,22 @@ pub fn open_more(
         for event in &*events {
             let index = event.token().0;
             let connection = &mut connections[index];
-            let was_open = connection.is_open();
             let result = connection
                 .flush()
                 .and_then(|()| connection.read(scratch, |_, _| {}))
                 .and_then(|()| connection.flush());
-            match result {
-                Ok(()) if connection.is_open() && !was_open => {
-                    connection.no_delay()?;
-                    open += 1;
-                }
+            let Some(place) = pending.iter().position(|(pending, _)| *pending == index) else {
+                result?;
+                continue;
+            };
+            if result.is_err() {
                 // The retry is due soon, not at once: what refused it would refuse it again.
-                Err(_) if !was_open && index >= first => {
-                    tried[index - first] = Instant::now()
-                        .checked_sub(RETRY - Duration::from_millis(100))
-                        .unwrap_or(begin);
-                }
-                result => result?,
+                pending[place].1 = Instant::now()
+                    .checked_sub(RETRY - Duration::from_millis(100))
+                    .unwrap_or(begin);
+            } else if connection.is_open() {
+                connection.no_delay()?;
+                pending.swap_remove(place);
             }
         }
     }

@@ -168,20 +168,25 @@ impl Crowd {
             .poll(&mut self.events, Some(Duration::from_millis(20)))?;
         for event in &self.events {
             let connection = &mut self.connections[event.token().0];
-            connection.flush()?;
+            let lost = |error| {
+                anyhow::Error::new(error).context(format!("connection {}", event.token().0))
+            };
+            connection.flush().map_err(lost)?;
             let (answered, busy, wrong) = (&mut self.answered, &mut self.busy, &mut self.wrong);
-            connection.read(&mut self.scratch, |frames, out| {
-                if echo && frames.len() == 4 {
-                    let frames: Vec<&[u8]> = frames.iter().collect();
-                    return cbw_bench::zmtp::message(out, &frames);
-                }
-                match frames.get(frames.len() - 1) {
-                    Some(body) if body == BODY => *answered += 1,
-                    Some(body) if body.starts_with(b"!cbw busy") => *busy += 1,
-                    _ => *wrong += 1,
-                }
-            })?;
-            connection.flush()?;
+            connection
+                .read(&mut self.scratch, |frames, out| {
+                    if echo && frames.len() == 4 {
+                        let frames: Vec<&[u8]> = frames.iter().collect();
+                        return cbw_bench::zmtp::message(out, &frames);
+                    }
+                    match frames.get(frames.len() - 1) {
+                        Some(body) if body == BODY => *answered += 1,
+                        Some(body) if body.starts_with(b"!cbw busy") => *busy += 1,
+                        _ => *wrong += 1,
+                    }
+                })
+                .map_err(lost)?;
+            connection.flush().map_err(lost)?;
         }
         Ok(())
     }
