@@ -161,6 +161,8 @@ impl Connection {
 const AT_ONCE: usize = 64;
 /// A connection that is not open by then is tried again, as libzmq would.
 const RETRY: Duration = Duration::from_secs(2);
+/// What refused a connection would refuse it again at once.
+const REFUSED: Duration = Duration::from_millis(100);
 
 /// Opens `count` more connections; the token of each is its index. What others have to say meanwhile is dropped. A broker
 /// that has just started may refuse a peer at first: those are tried again for a minute.
@@ -174,7 +176,7 @@ pub fn open_more(
 ) -> io::Result<()> {
     let last = connections.len() + count;
     let begin = Instant::now();
-    // The connections that are shaking hands, and since when.
+    // The connections that are shaking hands, and when they are tried again.
     let mut pending: Vec<(usize, Instant)> = Vec::new();
     while connections.len() < last || !pending.is_empty() {
         if begin.elapsed() > Duration::from_mins(1) {
@@ -187,13 +189,13 @@ pub fn open_more(
         let connect =
             |index| Connection::connect(poll.registry(), Token(index), address, socket_type, b"");
         while connections.len() < last && pending.len() < AT_ONCE {
-            pending.push((connections.len(), Instant::now()));
+            pending.push((connections.len(), Instant::now() + RETRY));
             connections.push(connect(connections.len())?);
         }
-        for (index, since) in &mut pending {
-            if since.elapsed() > RETRY {
+        for (index, retry) in &mut pending {
+            if *retry <= Instant::now() {
                 connections[*index] = connect(*index)?;
-                *since = Instant::now();
+                *retry = Instant::now() + RETRY;
             }
         }
         poll.poll(events, Some(Duration::from_millis(100)))?;
@@ -209,10 +211,7 @@ pub fn open_more(
                 continue;
             };
             if result.is_err() {
-                // The retry is due soon, not at once: what refused it would refuse it again.
-                pending[place].1 = Instant::now()
-                    .checked_sub(RETRY - Duration::from_millis(100))
-                    .unwrap_or(begin);
+                pending[place].1 = Instant::now() + REFUSED;
             } else if connection.is_open() {
                 connection.no_delay()?;
                 pending.swap_remove(place);

@@ -75,13 +75,13 @@ fn main() -> Result<()> {
     for number in 0..STRANGERS {
         let tally = Arc::clone(&tally);
         threads.push(std::thread::spawn(move || {
-            stranger([frontend, backend], Chance::new(seed ^ number), &tally)
+            stranger([frontend, backend], Chance::new(seed ^ number), &tally);
         }));
     }
     for number in 0..2 {
         let tally = Arc::clone(&tally);
         threads.push(std::thread::spawn(move || {
-            good_client(frontend, number, &tally)
+            good_client(frontend, number, &tally);
         }));
     }
 
