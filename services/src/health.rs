@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::authority;
+use crate::config::{self, authority};
 use crate::logger::args::LoggerServiceArgs;
 use crate::worker::args::WorkerArgs;
 
@@ -62,16 +62,21 @@ pub fn logger(args: &LoggerServiceArgs) -> Finding {
     greeting(local(&args.bind), args.port).map_err(|error| format!("port {}: {error}", args.port).into())
 }
 
-/// The address by which a service on this machine is reached that listens on `host`.
+/// The address by which a service on this machine is reached that listens on `host`. No name: an empty root need not know
+/// `localhost`.
 fn local(host: &str) -> &str {
-    if matches!(host, "*" | "0.0.0.0" | "::") { "localhost" } else { host }
+    match host {
+        "*" | "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        other => other,
+    }
 }
 
 /// Asks for a page of the status server; its text is what is wrong.
 fn page(address: &str, path: &str) -> Finding {
     let address = match address.rsplit_once(':') {
-        Some((host, port)) => format!("{}:{port}", local(host.trim_matches(['[', ']']))),
-        None => address.to_owned(),
+        Some((host, port)) => authority(local(host.trim_matches(['[', ']'])), config::port(port)?),
+        None => return Err(format!("`{address}` has no port").into()),
     };
     let mut stream = connect(&address)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
