@@ -7,3 +7,123 @@ fn sessions() {
         .env("NO_COLOR", "1")
         .case("../tests/cli/*.trycmd");
 }
+
+mod files {
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    const TOPOLOGY: &str = "name = \"demo\"\n\n[broker.bro]\n\n[worker.wor]\n\n[client.cli]\n";
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("topology.toml"), TOPOLOGY).unwrap();
+        folder
+    }
+
+    fn cbwgen(folder: &Path, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(arguments).current_dir(folder).env("NO_COLOR", "1").output().unwrap()
+    }
+
+    fn says(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
+    fn append(file: &Path, text: &str) {
+        let edited = std::fs::read_to_string(file).unwrap() + text;
+        std::fs::write(file, edited).unwrap();
+    }
+
+    #[test]
+    fn an_edit_by_hand_survives() {
+        let folder = folder();
+        let compose = folder.path().join("generated/docker-compose.yml");
+        assert_eq!(cbwgen(folder.path(), &["render"]).status.code(), Some(0));
+        append(&compose, "# mine\n");
+
+        let output = cbwgen(folder.path(), &["render"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            says(&output),
+            "error: in `generated`: `docker-compose.yml` was edited by hand and is left alone; what it should be is in \
+             `docker-compose.yml.new`; `--force` gives the edit up\n"
+        );
+        assert!(std::fs::read_to_string(&compose).unwrap().ends_with("# mine\n"));
+        assert!(folder.path().join("generated/docker-compose.yml.new").exists());
+
+        assert_eq!(cbwgen(folder.path(), &["render", "--check"]).status.code(), Some(1));
+        assert_eq!(cbwgen(folder.path(), &["render", "--force"]).status.code(), Some(0));
+        assert_eq!(cbwgen(folder.path(), &["render", "--check"]).status.code(), Some(0));
+    }
+
+    #[test]
+    fn what_the_topology_no_longer_needs_goes_unless_somebody_edited_it() {
+        let folder = folder();
+        cbwgen(folder.path(), &["render"]);
+        append(&folder.path().join("generated/wor/Dockerfile"), "# mine\n");
+        std::fs::write(folder.path().join("topology.toml"), "name = \"demo\"\n[service.web]\nimage = \"nginx:1.27\"\n").unwrap();
+
+        let output = cbwgen(folder.path(), &["render"]);
+        assert_eq!(output.status.code(), Some(1), "{}", says(&output));
+        assert!(!folder.path().join("generated/bro/Dockerfile").exists());
+        assert!(folder.path().join("generated/wor/Dockerfile").exists());
+    }
+
+    #[test]
+    fn what_cbwgen_did_not_write_is_never_touched() {
+        let folder = folder();
+        std::fs::create_dir(folder.path().join("generated")).unwrap();
+        let compose = folder.path().join("generated/docker-compose.yml");
+        std::fs::write(&compose, "services: {}\n").unwrap();
+        for arguments in [&["render"][..], &["render", "--force"]] {
+            assert_eq!(cbwgen(folder.path(), arguments).status.code(), Some(1));
+            assert_eq!(std::fs::read_to_string(&compose).unwrap(), "services: {}\n");
+        }
+    }
+
+    /// However a render is stopped, every file is the old one or the new one.
+    #[test]
+    fn a_killed_render_leaves_whole_files() {
+        let folder = folder();
+        let read = || {
+            let files = ["docker-compose.yml", "bro/Dockerfile", "wor/Dockerfile", "cli/Dockerfile"];
+            files.map(|file| std::fs::read_to_string(folder.path().join("generated").join(file)).unwrap())
+        };
+        let write = |name: &str| std::fs::write(folder.path().join("topology.toml"), TOPOLOGY.replace("demo", name)).unwrap();
+        cbwgen(folder.path(), &["render"]);
+        let old = read();
+        write("other");
+        cbwgen(folder.path(), &["render"]);
+        let new = read();
+        for delay_us in (0..6000).step_by(150) {
+            write(if delay_us % 300 == 0 { "demo" } else { "other" });
+            let mut child = Command::new(env!("CARGO_BIN_EXE_cbwgen")).arg("render").current_dir(folder.path())
+                .stdout(std::process::Stdio::null()).spawn().unwrap();
+            std::thread::sleep(std::time::Duration::from_micros(delay_us));
+            let _ = child.kill();
+            child.wait().unwrap();
+            for (at, found) in read().iter().enumerate() {
+                assert!(*found == old[at] || *found == new[at], "after {delay_us} µs: {found}");
+            }
+        }
+        write("demo");
+        assert_eq!(cbwgen(folder.path(), &["render"]).status.code(), Some(0));
+        assert_eq!(read(), old);
+    }
+
+    #[test]
+    fn nothing_that_is_read_ends_in_a_panic() {
+        let folder = folder();
+        let long = format!("a = \"{}\"", "x".repeat(1_000_000));
+        let keys = (0..10_000).map(|n| format!("[worker.w{n}]\nreplcas = 1\n")).collect::<String>();
+        let deep = format!("a = {}", "[".repeat(200_000));
+        let dotted = format!("{}a = 1", "a.".repeat(100_000));
+        for text in [&long, &keys, &deep, &dotted, &"[".repeat(200_000), &"{".repeat(200_000), &"\u{feff}".to_owned(), &"\0".to_owned()] {
+            std::fs::write(folder.path().join("topology.toml"), text).unwrap();
+            for command in ["lint", "plan", "render"] {
+                let output = cbwgen(folder.path(), &[command]);
+                assert!(matches!(output.status.code(), Some(0..=2)), "{command}: {}", says(&output));
+                assert!(!says(&output).contains("panicked"), "{}", says(&output));
+            }
+        }
+    }
+}

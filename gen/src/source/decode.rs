@@ -105,11 +105,11 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        Self::new(Mistake::WrongType { found: in_words(found), wanted: wanted.to_string() })
+        Self::new(Mistake::WrongType { found: in_words(found), wanted: wanted_in_words(&wanted.to_string()) })
     }
 
     fn invalid_value(found: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Self {
-        Self::new(Mistake::WrongType { found: in_words(found), wanted: wanted.to_string() })
+        Self::new(Mistake::WrongType { found: in_words(found), wanted: wanted_in_words(&wanted.to_string()) })
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -140,6 +140,20 @@ fn in_words(found: de::Unexpected<'_>) -> String {
         de::Unexpected::Seq => "an array".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// Serde's own words for plain types are those of Rust.
+fn wanted_in_words(wanted: &str) -> String {
+    match wanted {
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text",
+        "a map" => "a table",
+        "a sequence" => "an array",
+        "u16" | "u32" | "u64" => "a whole number",
+        structure if structure.starts_with("struct ") => "a table",
+        own => own,
+    }
+    .to_owned()
 }
 
 /// A text of any length, short enough for a message and on one line.
