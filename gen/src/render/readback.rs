@@ -7,12 +7,12 @@
 mod model;
 mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use serde_json::Value;
 
-use super::view::{Project, Service};
+use super::view::{Pair, Project, Service};
 use model::{Document, Found};
 
 /// The most differences that are told.
@@ -49,24 +49,17 @@ fn compare(found: &Document, project: &Project, differences: &mut Vec<String>) {
     if found.name != project.name {
         wrong(format!("its `name` is `{}` instead of `{}`", found.name, project.name));
     }
-    let names = |names: &[String]| names.iter().map(|name| (name.clone(), ())).collect::<BTreeMap<_, _>>();
-    let secrets: Vec<String> = project.secrets.iter().map(|secret| secret.name.clone()).collect();
+    let services: Vec<&str> = project.services.iter().map(|service| service.name.as_str()).collect();
+    let secrets: Vec<&str> = project.secrets.iter().map(|secret| secret.name.as_str()).collect();
     for (kind, planned, found) in [
-        ("service", names(&project.services.iter().map(|service| service.name.clone()).collect::<Vec<_>>()), names(&found.service_names())),
-        ("network", names(&project.networks), names(&found.networks)),
-        ("volume", names(&project.volumes), names(&found.volumes)),
-        ("secret", names(&secrets), names(&found.secrets.keys().cloned().collect::<Vec<_>>())),
+        ("service", services, found.services.keys().map(String::as_str).collect::<BTreeSet<_>>()),
+        ("network", borrowed(&project.networks), found.networks.iter().map(String::as_str).collect()),
+        ("volume", borrowed(&project.volumes), found.volumes.iter().map(String::as_str).collect()),
+        ("secret", secrets, found.secrets.keys().map(String::as_str).collect()),
     ] {
-        for (name, ()) in &planned {
-            if !found.contains_key(name) {
-                wrong(format!("the {kind} `{name}` is missing"));
-            }
-        }
-        for (name, ()) in &found {
-            if !planned.contains_key(name) {
-                wrong(format!("the {kind} `{name}` was not planned"));
-            }
-        }
+        let planned: BTreeSet<&str> = planned.into_iter().collect();
+        planned.difference(&found).for_each(|name| wrong(format!("the {kind} `{name}` is missing")));
+        found.difference(&planned).for_each(|name| wrong(format!("the {kind} `{name}` was not planned")));
     }
     for secret in &project.secrets {
         let Some(found) = found.secrets.get(&secret.name) else { continue };
@@ -84,41 +77,31 @@ fn compare(found: &Document, project: &Project, differences: &mut Vec<String>) {
 
 fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(String)) {
     let name = &planned.name;
-    let mut same = |key: &str, found: &dyn Debug, planned: &dyn Debug| {
-        let (found, planned) = (format!("{found:?}"), format!("{planned:?}"));
-        if found != planned {
-            let short = crate::source::decode::shorten;
-            wrong(format!("`{key}` of `{name}` is {} instead of {}", short(&found), short(&planned)));
-        }
-    };
-    let pairs = |pairs: &[super::view::Pair]| -> BTreeMap<String, String> {
-        pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
-    };
-    let sorted = |items: &[String]| {
-        let mut items = items.to_vec();
-        items.sort_unstable();
-        items
-    };
-    same("image", &found.image, &planned.image);
-    same("build", &found.build, &planned.build.as_ref().map(|build| (build.context.clone(), build.dockerfile.clone())));
-    same("command", &found.command, &planned.command);
-    same("init", &found.init, &planned.init);
-    same("depends_on", &found.depends_on, &pairs(&planned.depends_on));
-    same("networks", &found.networks, &planned.networks.iter().map(|n| (n.name.clone(), sorted(&n.aliases))).collect::<BTreeMap<_, _>>());
-    same("ports", &sorted(&found.ports), &sorted(&planned.ports));
-    same("volumes", &sorted(&found.volumes), &sorted(&planned.volumes));
-    same("tmpfs", &sorted(&found.tmpfs), &sorted(&planned.tmpfs));
-    same("secrets", &found.secrets, &pairs(&planned.secrets));
-    same("healthcheck", &found.healthcheck, &planned.healthcheck);
-    same("restart", &found.restart, &planned.restart);
-    same("stop_grace_period", &found.stop_grace_period, &planned.stop_grace_period);
-    same("user", &found.user, &planned.user);
-    same("read_only", &found.read_only, &planned.read_only);
-    same("cap_drop", &sorted(&found.cap_drop), &sorted(&planned.cap_drop));
-    same("cap_add", &sorted(&found.cap_add), &sorted(&planned.cap_add));
-    same("scale", &found.scale, &planned.replicas);
-    same("deploy.replicas", &found.replicas, &planned.replicas);
-    same("deploy.resources.limits", &(&found.cpus, &found.memory), &(&planned.cpus, &planned.memory));
+    let mut values = Values { name, wrong };
+    let build = planned.build.as_ref().map(|build| (build.context.clone(), build.dockerfile.clone()));
+    let networks = planned.networks.iter().map(|network| (network.name.clone(), sorted(&network.aliases))).collect();
+    let replicas = u64::from(planned.replicas);
+    values.same("image", &found.image, &planned.image);
+    values.same("build", &found.build, &build);
+    values.same("command", &found.command, &planned.command);
+    values.same("init", &found.init, &planned.init);
+    values.same("depends_on", &found.depends_on, &by_name(&planned.depends_on));
+    values.same("networks", &found.networks, &networks);
+    values.same("ports", &sorted(&found.ports), &sorted(&planned.ports));
+    values.same("volumes", &sorted(&found.volumes), &sorted(&planned.volumes));
+    values.same("tmpfs", &sorted(&found.tmpfs), &sorted(&planned.tmpfs));
+    values.same("secrets", &found.secrets, &by_name(&planned.secrets));
+    values.same("healthcheck", &found.healthcheck, &planned.healthcheck);
+    values.same("restart", found.restart.as_str(), planned.restart);
+    values.same("stop_grace_period", &found.stop_grace_period, &planned.stop_grace_period);
+    values.same("user", &found.user, &planned.user);
+    values.same("read_only", &found.read_only, &planned.read_only);
+    values.same("cap_drop", &sorted(&found.cap_drop), &sorted(&planned.cap_drop));
+    values.same("cap_add", &sorted(&found.cap_add), &sorted(&planned.cap_add));
+    values.same("scale", &found.scale, &replicas);
+    values.same("deploy.replicas", &found.replicas, &replicas);
+    values.same("deploy.resources.limits.cpus", &found.cpus, &planned.cpus);
+    values.same("deploy.resources.limits.memory", &found.memory, &planned.memory);
     for (what, found, planned) in
         [("environment", &found.environment, &planned.environment), ("labels", &found.labels, &planned.labels)]
     {
@@ -130,4 +113,34 @@ fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(Strin
             }
         }
     }
+}
+
+/// Compares the values of one service.
+struct Values<'a> {
+    name: &'a str,
+    wrong: &'a mut dyn FnMut(String),
+}
+
+impl Values<'_> {
+    fn same<T: PartialEq + Debug + ?Sized>(&mut self, key: &str, found: &T, planned: &T) {
+        if found != planned {
+            let short = |value: &T| crate::source::decode::shorten(&format!("{value:?}"));
+            (self.wrong)(format!("`{key}` of `{}` is {} instead of {}", self.name, short(found), short(planned)));
+        }
+    }
+}
+
+fn by_name(pairs: &[Pair]) -> BTreeMap<String, String> {
+    pairs.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect()
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Where the order says nothing.
+fn sorted(items: &[String]) -> Vec<String> {
+    let mut items = items.to_vec();
+    items.sort_unstable();
+    items
 }

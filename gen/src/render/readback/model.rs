@@ -132,11 +132,6 @@ impl Document {
             secrets: secrets.collect(),
         })
     }
-
-    /// The services' names.
-    pub fn service_names(&self) -> Vec<String> {
-        self.services.keys().cloned().collect()
-    }
 }
 
 impl Found {
