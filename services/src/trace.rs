@@ -25,7 +25,7 @@ use crate::logsink::{LogSink, Outlet};
 /// Bytes of trace lines that wait for the stream at most.
 const LIMIT: usize = 4 << 20;
 /// Lines of a busy service are written in batches of this long.
-const BATCH: Duration = Duration::from_millis(2);
+const BATCH: Duration = Duration::from_millis(10);
 /// How long the last lines may take when the service ends.
 const GRACE: Duration = Duration::from_millis(500);
 

@@ -62,14 +62,15 @@ pub fn run(args: &LoggerServiceArgs) -> Result<usize, Box<dyn Error>> {
         if let Some(lost) = logger.ended(now) {
             break lost;
         }
-        let reads = logger.wants_more();
-        let mut items = vec![PollItem::from_fd(wakeup.fd(), zmq::POLLIN)];
-        if reads {
-            items.push(socket.as_poll_item(zmq::POLLIN));
+        // Not looking at the socket is the back-pressure.
+        let mut items = [PollItem::from_fd(wakeup.fd(), zmq::POLLIN), socket.as_poll_item(zmq::POLLIN)];
+        let looked_at = if logger.wants_more() { 2 } else { 1 };
+        poll(&mut items[..looked_at], logger.next_timeout().saturating_sub(now))?;
+        let [woken, records] = items.map(|item| item.is_readable());
+        if woken {
+            wakeup.drain();
         }
-        poll(&mut items, logger.next_timeout().saturating_sub(now))?;
-        wakeup.drain();
-        if reads {
+        if records {
             take(&socket, &mut logger, beginning.elapsed(), args.common.log_format)?;
         }
         if signals.take_reopen() {

@@ -58,11 +58,11 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
     running.resolve();
     while !running.ended {
         running.results.output.flush()?;
-        running.wait(&wakeup)?;
+        let ready = running.wait(&wakeup)?;
         if signals.stop() {
             running.handle(Event::Stop)?;
         }
-        running.turn()?;
+        running.turn(&ready)?;
         if hub.asked() {
             hub.answer(running.report());
         }
@@ -102,16 +102,25 @@ struct Running {
 }
 
 impl Running {
-    fn wait(&self, wakeup: &Wakeup) -> zmq::Result<()> {
-        let mut items = vec![PollItem::from_fd(wakeup.fd(), zmq::POLLIN)];
-        items.extend(self.lanes.iter().filter_map(|lane| lane.socket.as_ref()).map(|socket| socket.as_poll_item(zmq::POLLIN)));
+    /// Sleeps until something happens or is due; the lanes on which something happened.
+    fn wait(&self, wakeup: &Wakeup) -> zmq::Result<Vec<usize>> {
         let mut due = self.client.next_timeout();
         if self.is_homeless() && self.look_up_after > Duration::ZERO {
             due = due.min(self.look_up_after);
         }
+        let (mut items, mut lanes) = (vec![PollItem::from_fd(wakeup.fd(), zmq::POLLIN)], Vec::new());
+        for (lane, channel) in self.lanes.iter().enumerate() {
+            if let Some(socket) = &channel.socket {
+                items.push(socket.as_poll_item(zmq::POLLIN));
+                lanes.push(lane);
+            }
+        }
         poll(&mut items, due.saturating_sub(self.beginning.elapsed()))?;
-        wakeup.drain();
-        Ok(())
+        let mut ready = items.iter().map(PollItem::is_readable);
+        if ready.next() == Some(true) {
+            wakeup.drain();
+        }
+        Ok(lanes.into_iter().zip(ready).filter_map(|(lane, ready)| ready.then_some(lane)).collect())
     }
 
     /// Whether a lane waits for an address.
@@ -119,11 +128,11 @@ impl Running {
         self.addresses.is_empty() && self.lanes.iter().any(|lane| lane.identity.is_some())
     }
 
-    fn turn(&mut self) -> io::Result<()> {
+    fn turn(&mut self, ready: &[usize]) -> io::Result<()> {
         if self.is_homeless() {
             self.resolve();
         }
-        for lane in 0..self.lanes.len() {
+        for &lane in ready {
             let Some(socket) = &self.lanes[lane].socket else { continue };
             match receive(socket) {
                 Ok(Some(frames)) => self.handle(Event::Reply(lane, frames))?,
@@ -156,7 +165,10 @@ impl Running {
                 self.addresses.extend(self.resolver.rest());
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, broker = self.resolver.peer(), "cannot look up the broker");
+                // Once is enough for a name that is unknown for a while.
+                if self.look_up_after.is_zero() {
+                    tracing::warn!(%error, broker = self.resolver.peer(), "cannot look up the broker");
+                }
                 self.look_up_after = self.beginning.elapsed() + LOOK_UP_AGAIN;
                 return;
             }

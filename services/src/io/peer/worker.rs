@@ -105,14 +105,14 @@ pub fn run(args: &WorkerArgs, work: Work) -> Result<(), Box<dyn Error>> {
     let mut stopping = false;
     running.handle(Event::Tick);
     while !matches!(running.link, LinkState::Ended) {
-        running.wait(&wakeup)?;
+        let ready = running.wait(&wakeup)?;
         if signals.stop() && !stopping {
             stopping = true;
             tracing::info!(busy = running.worker.is_busy(), "asked to stop");
             let until = running.now() + args.drain;
             running.handle(Event::Stop { until });
         }
-        running.turn();
+        running.turn(ready);
         if hub.asked() {
             hub.answer(running.report());
         }
@@ -122,6 +122,13 @@ pub fn run(args: &WorkerArgs, work: Work) -> Result<(), Box<dyn Error>> {
     }
     tracing::info!(requests = running.worker.counters().requests, "the worker stops");
     Ok(())
+}
+
+/// What of a link is there to be read.
+#[derive(Clone, Copy, Default)]
+struct Ready {
+    messages: bool,
+    news: bool,
 }
 
 enum LinkState {
@@ -155,27 +162,38 @@ impl Running {
         self.beginning.elapsed()
     }
 
-    /// Sleeps until something happens or is due.
-    fn wait(&self, wakeup: &Wakeup) -> zmq::Result<()> {
+    /// Sleeps until something happens or is due. Asking a socket in vain is a system call, so what happened is passed on.
+    fn wait(&self, wakeup: &Wakeup) -> zmq::Result<Ready> {
         let mut due = self.worker.next_timeout();
         if let Doing::Echo { due: Some((at, ..)), .. } = &self.doing {
             due = due.min(*at);
         }
-        let mut items = vec![PollItem::from_fd(wakeup.fd(), zmq::POLLIN)];
-        if let LinkState::Open(link) = &self.link {
-            items.extend(link.poll_items());
+        let time = due.saturating_sub(self.now());
+        let woken = PollItem::from_fd(wakeup.fd(), zmq::POLLIN);
+        let (woken, ready) = if let LinkState::Open(link) = &self.link {
+            let [messages, news] = link.poll_items();
+            let mut items = [woken, messages, news];
+            poll(&mut items, time)?;
+            (items[0].is_readable(), Ready { messages: items[1].is_readable(), news: items[2].is_readable() })
+        } else {
+            let mut items = [woken];
+            poll(&mut items, time)?;
+            (items[0].is_readable(), Ready::default())
+        };
+        if woken {
+            wakeup.drain();
         }
-        poll(&mut items, due.saturating_sub(self.now()))?;
-        wakeup.drain();
-        Ok(())
+        Ok(ready)
     }
 
     /// Takes whatever is there.
-    fn turn(&mut self) {
+    fn turn(&mut self, ready: Ready) {
         if matches!(self.link, LinkState::Resolving) {
             self.connect();
         }
-        while let LinkState::Open(link) = &self.link {
+        while ready.news
+            && let LinkState::Open(link) = &self.link
+        {
             match link.event() {
                 Some(LinkEvent::Up) => {
                     tracing::info!(broker = self.resolver.peer(), "connected to the broker");
@@ -183,14 +201,12 @@ impl Running {
                     self.told_lost = false;
                     self.handle(Event::Up);
                 }
-                Some(LinkEvent::Down) => {
-                    self.lost("no connection");
-                }
+                Some(LinkEvent::Down) => self.lost("no connection"),
                 None => break,
             }
         }
         // A bound, so that a broker that never pauses does not keep timers and signals waiting.
-        for _ in 0..1000 {
+        for _ in 0..if ready.messages { 1000 } else { 0 } {
             let LinkState::Open(link) = &self.link else { break };
             match link.receive() {
                 Ok(Some(frames)) => self.handle(Event::Heard(frames)),
