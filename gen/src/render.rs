@@ -125,7 +125,7 @@ pub enum Error {
 /// Renders all files: the Compose file first, then what the builds need.
 pub fn render(plan: &Plan, options: &Options) -> Result<Vec<File>, Error> {
     let engine = Engine::new(&options.templates, plan.components.len());
-    let project = view::project(plan, options)?;
+    let project = view::project(plan, options);
     let content = engine.render("docker-compose.yml.j2", "project", &project)?;
     readback::check(&content, &project).map_err(|differences| Error::Readback {
         template: options.templates.shown("docker-compose.yml.j2"),

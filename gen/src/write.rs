@@ -180,7 +180,7 @@ struct Folder<'a> {
 
 impl Folder<'_> {
     fn apply(&mut self, files: &[File], force: bool) -> Result<Outcome, Error> {
-        self.make(self.out.to_owned())?;
+        self.make(self.out)?;
         self.sweep();
         let mut outcome = Outcome::default();
         let mut staged = Vec::new();
@@ -318,7 +318,7 @@ impl Folder<'_> {
             Some((folder, _)) => self.out.join(folder),
             None => self.out.to_owned(),
         };
-        self.make(folder.clone())?;
+        self.make(&folder)?;
         let prefix = format!("{}{}-", STAGED.0, std::process::id());
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(STAGED.1);
@@ -338,7 +338,7 @@ impl Folder<'_> {
     }
 
     /// Makes a folder with all above it, and remembers which were made.
-    fn make(&mut self, folder: PathBuf) -> Result<(), Error> {
+    fn make(&mut self, folder: &Path) -> Result<(), Error> {
         let missing: Vec<PathBuf> =
             folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && fs::symlink_metadata(above).is_err()).map(Path::to_owned).collect();
         if missing.is_empty() && !folder.is_dir() {

@@ -132,9 +132,10 @@ pub(super) fn context(plan: &Plan, program: &Program, options: &Options) -> Fold
 /// The folder in which a path lies that may hold wildcards.
 fn folder_of(path: &str, options: &Options) -> Folder {
     let certain = path.find(['*', '?', '[']).map_or(path, |at| &path[..at]);
-    match certain.len() == path.len() {
-        true => options.folder.join(path).parent(),
-        false => options.folder.join(certain.rsplit_once('/').map_or(".", |(folder, _)| folder)),
+    if certain.len() == path.len() {
+        options.folder.join(path).parent()
+    } else {
+        options.folder.join(certain.rsplit_once('/').map_or(".", |(folder, _)| folder))
     }
 }
 

@@ -42,7 +42,10 @@ impl Templates {
         let mut replaced = BTreeMap::new();
         for entry in entries {
             let path = entry.map_err(|error| wrong(folder, error.to_string()))?.path();
-            let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(".j2")) else { continue };
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if path.extension().is_none_or(|extension| extension != "j2") {
+                continue;
+            }
             let known = EMBEDDED.iter().map(|(name, _)| *name);
             if !known.clone().any(|known| known == name) {
                 let all = known.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

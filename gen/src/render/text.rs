@@ -1,5 +1,7 @@
 //! Texts of the user in the words of Compose and of a Dockerfile: whatever a text holds, it stays one value.
 
+use std::fmt::Write;
+
 /// A JSON string that YAML 1.1 and 1.2 and a Dockerfile's exec form read alike: what YAML takes for a line break or does
 /// not allow in a file (YAML 1.2, section 5.1) is escaped too.
 #[must_use]
@@ -14,7 +16,7 @@ pub fn json(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
         }

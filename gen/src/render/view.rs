@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::paths::{Folder, with_dot};
 use super::text::{interpolated, literal};
-use super::{Error, LABEL, Options};
+use super::{LABEL, Options};
 use crate::plan::{Component, Condition, ImageSource, Plan, Published, USER};
 use crate::spec::Secret;
 use crate::spec::values::{Protocol, Size, Volume};
@@ -138,34 +138,33 @@ pub struct SecretSource {
 }
 
 /// The plan in the words of Compose.
-pub(super) fn project(plan: &Plan, options: &Options) -> Result<Project, Error> {
+pub(super) fn project(plan: &Plan, options: &Options) -> Project {
     let secrets = Secrets::of(plan, options);
     let mut services = Vec::with_capacity(plan.components.len());
     let mut volumes = IndexMap::new();
     for component in plan.deployed() {
-        services.push(service(plan, component, &secrets, options)?);
+        services.push(service(plan, component, &secrets, options));
         volumes.extend(component.volumes.iter().filter(|volume| !volume.is_bind()).map(|volume| (volume.source.clone(), ())));
     }
-    Ok(Project {
+    Project {
         name: plan.name.clone(),
         services,
         networks: plan.networks.keys().cloned().collect(),
         volumes: volumes.into_keys().collect(),
         secrets: secrets.sources,
-    })
+    }
 }
 
-fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Options) -> Result<Service, Error> {
-    let text = |name: &str, value: &str| Pair { name: name.to_owned(), value: literal(value) };
+fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Options) -> Service {
     let built = !matches!(component.image, ImageSource::Ready(_));
-    Ok(Service {
+    Service {
         name: component.name.clone(),
         role: component.role.name(),
         image: match &component.image {
             ImageSource::Ready(image) => interpolated(image),
             _ => image_name(plan, component),
         },
-        build: build(plan, component, options)?,
+        build: build(plan, component, options),
         command: component.command.as_ref().map(|words| words.iter().map(|word| literal(word)).collect()),
         // Our own programs handle signals as process 1, and so do ready images with their own command.
         init: match &component.image {
@@ -178,14 +177,17 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
             .iter()
             .map(|(name, variable)| Pair { name: name.clone(), value: interpolated(&variable.value) })
             .collect(),
-        labels: labels(plan, component).iter().map(|(name, value)| text(name, value)).collect(),
+        labels: literal_pairs(labels(plan, component)),
         depends_on: component
             .depends_on
             .iter()
-            .map(|(name, condition)| text(name, match condition {
-                Condition::Healthy => "service_healthy",
-                Condition::Started => "service_started",
-            }))
+            .map(|(name, condition)| {
+                let condition = match condition {
+                    Condition::Healthy => "service_healthy",
+                    Condition::Started => "service_started",
+                };
+                Pair { name: name.clone(), value: condition.to_owned() }
+            })
             .collect(),
         networks: component
             .networks
@@ -219,7 +221,7 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
         replicas: component.replicas,
         cpus: component.resources.cpus.map(|cpus| cpus.0.to_string()),
         memory: component.resources.memory.map(memory),
-    })
+    }
 }
 
 /// `PROJECT-COMPONENT`.
@@ -237,29 +239,29 @@ pub(super) fn labels(plan: &Plan, component: &Component) -> Vec<(String, String)
     ]
 }
 
-fn build(plan: &Plan, component: &Component, options: &Options) -> Result<Option<Build>, Error> {
+fn build(plan: &Plan, component: &Component, options: &Options) -> Option<Build> {
     let generated = |context: &Folder| Build {
-        context: options.out.way_to(context),
-        dockerfile: context.way_to(&options.out.join(&component.name).join("Dockerfile")),
+        context: literal(&options.out.way_to(context)),
+        dockerfile: literal(&context.way_to(&options.out.join(&component.name).join("Dockerfile"))),
         labels: Vec::new(),
     };
-    Ok(match &component.image {
+    match &component.image {
         ImageSource::Ready(_) => None,
         ImageSource::Static { .. } => Some(generated(&options.out)),
         ImageSource::Source { .. } => Some(generated(&options.folder)),
         ImageSource::Program(program) => Some(match &program.dockerfile {
             Some(dockerfile) => Build {
-                context: options.out.way_to(&options.folder.join(&program.context)),
+                context: literal(&options.out.way_to(&options.folder.join(&program.context))),
                 dockerfile: literal(dockerfile),
-                labels: labels(plan, component)
-                    .into_iter()
-                    .map(|(name, value)| Pair { name, value: literal(&value) })
-                    .collect(),
+                labels: literal_pairs(labels(plan, component)),
             },
             None => generated(&super::dockerfile::context(plan, program, options)),
         }),
     }
-    .map(|build| Build { context: literal(&build.context), ..build }))
+}
+
+fn literal_pairs(pairs: Vec<(String, String)>) -> Vec<Pair> {
+    pairs.into_iter().map(|(name, value)| Pair { name, value: literal(&value) }).collect()
 }
 
 /// `[ADDRESS:]HOST:CONTAINER[/udp]` (Compose specification, "ports", short syntax).
