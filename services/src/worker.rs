@@ -7,6 +7,7 @@
 //! Reading order: [`Event`], [`Action`], [`Worker::handle`].
 
 pub mod args;
+pub mod dialect;
 pub mod exec;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,8 @@ pub use crate::io::peer::serve;
 pub use crate::worker::work::Request;
 
 use crate::backoff::Backoff;
-use crate::wire::peer::{ToWorker, WorkerSays, to_worker, worker_says};
-use crate::wire::{Frame, Frames};
+use crate::wire::peer::ToWorker;
+use crate::wire::{Dialect, Frame, Frames};
 
 /// How often the worker says that it is alive, and expects the broker to (RFC 6 suggests 1 s).
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -110,6 +111,7 @@ struct InHand<F> {
 /// The machine.
 #[derive(Debug)]
 pub struct Worker<F> {
+    dialect: Dialect,
     link: Link,
     connection: u64,
     backoff: Backoff,
@@ -124,8 +126,9 @@ pub struct Worker<F> {
 impl<F: Frame + Clone> Worker<F> {
     /// A worker that connects at its first tick.
     #[must_use]
-    pub fn new(backoff: Backoff) -> Self {
+    pub fn new(dialect: Dialect, backoff: Backoff) -> Self {
         Self {
+            dialect,
             link: Link::Down { retry: Duration::ZERO },
             connection: 0,
             backoff,
@@ -170,11 +173,11 @@ impl<F: Frame + Clone> Worker<F> {
         let link = match self.link {
             Link::Down { retry } => retry,
             Link::Connecting { until } => until,
-            Link::Up { heard, beat, announced } => match (announced, self.in_hand.is_some()) {
-                (true, true) => beat,
-                (false, true) => Duration::MAX,
-                (_, false) => beat.min(heard + HEARTBEAT * LIVENESS),
-            },
+            Link::Up { heard, beat, announced } => {
+                let beat = if announced && !self.dialect.is_req() { beat } else { Duration::MAX };
+                let silence = if self.is_listening() { heard + HEARTBEAT * LIVENESS } else { Duration::MAX };
+                beat.min(silence)
+            }
         };
         self.stop.map_or(link, |until| until.min(link))
     }
@@ -212,7 +215,7 @@ impl<F: Frame + Clone> Worker<F> {
         if let Link::Up { heard, beat, announced: announced @ false } = &mut self.link {
             *announced = true;
             (*heard, *beat) = (now, now + HEARTBEAT);
-            actions.push(Action::Send(worker_says(WorkerSays::Ready)));
+            actions.push(Action::Send(dialect::ready(self.dialect)));
         }
     }
 
@@ -229,10 +232,10 @@ impl<F: Frame + Clone> Worker<F> {
         actions.push(Action::Disconnect);
     }
 
-    fn heard(&mut self, now: Duration, mut frames: Vec<F>, actions: &mut Vec<Action<F>>) {
+    fn heard(&mut self, now: Duration, frames: Vec<F>, actions: &mut Vec<Action<F>>) {
         let Link::Up { heard, .. } = &mut self.link else { return };
         *heard = now;
-        match to_worker(&mut frames) {
+        match dialect::understand(self.dialect, frames) {
             Ok(ToWorker::Heartbeat) => self.backoff.reset(),
             Ok(ToWorker::Work { client, body }) => {
                 self.backoff.reset();
@@ -266,7 +269,7 @@ impl<F: Frame + Clone> Worker<F> {
         };
         if connected && done.connection == self.connection {
             self.counters.replies += 1;
-            actions.push(Action::Send(worker_says(WorkerSays::Reply { client: done.client, body })));
+            actions.push(Action::Send(dialect::reply(self.dialect, done.client, body)));
         } else {
             // On a new connection the answer would be one to work that the broker never gave.
             self.counters.stale += 1;
@@ -278,6 +281,11 @@ impl<F: Frame + Clone> Worker<F> {
         }
     }
 
+    /// Whether silence means anything: brokers of REQ workers say nothing without need, nor does the Guide's to a busy one.
+    fn is_listening(&self) -> bool {
+        self.in_hand.is_none() && !self.dialect.is_req()
+    }
+
     fn run_timers(&mut self, now: Duration, actions: &mut Vec<Action<F>>) {
         match self.link {
             Link::Down { retry } if now >= retry && (self.stop.is_none() || self.in_hand.is_some()) => {
@@ -286,10 +294,12 @@ impl<F: Frame + Clone> Worker<F> {
                 actions.push(Action::Connect);
             }
             Link::Connecting { until } if now >= until => self.down(now, actions),
-            Link::Up { heard, .. } if self.in_hand.is_none() && now >= heard + HEARTBEAT * LIVENESS => self.down(now, actions),
+            Link::Up { heard, .. } if self.is_listening() && now >= heard + HEARTBEAT * LIVENESS => self.down(now, actions),
             Link::Up { beat, announced: true, heard } if now >= beat => {
-                self.link = Link::Up { heard, beat: now + HEARTBEAT, announced: true };
-                actions.push(Action::Send(worker_says(WorkerSays::Heartbeat)));
+                if let Some(heartbeat) = dialect::heartbeat(self.dialect) {
+                    self.link = Link::Up { heard, beat: now + HEARTBEAT, announced: true };
+                    actions.push(Action::Send(heartbeat));
+                }
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::{self, BACKEND_PORT, CommonArgs, LoggerArgs};
+use crate::wire::Dialect;
 
 /// What every worker takes, whatever its work: `ID BROKER_HOST BROKER_PORT [LOGGER_HOST LOGGER_PORT]`.
 #[derive(Debug, Clone, Args)]
@@ -21,6 +22,9 @@ pub struct WorkerArgs {
     /// Where to log
     #[command(flatten)]
     pub logger: LoggerArgs,
+    /// How to speak to the broker: `ppp`; for brokers that only know REQ workers `cbw-short`, `cbw-long` or `guide`
+    #[arg(long, value_name = "DIALECT", env = "DIALECT", default_value = "ppp", value_parser = super::dialect::parse)]
+    pub dialect: Dialect,
     /// How long the request in hand may still take after SIGTERM
     #[arg(long, value_name = "DURATION", env = "DRAIN", default_value = "4s", value_parser = config::duration)]
     pub drain: Duration,

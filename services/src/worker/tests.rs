@@ -5,6 +5,7 @@ use smallvec::smallvec;
 
 use super::{Action, Event, HEARTBEAT, LIVENESS, RECONNECT, Worker};
 use crate::backoff::Backoff;
+use crate::wire::Dialect;
 
 type Frame = Vec<u8>;
 type Actions = Vec<Action<Frame>>;
@@ -31,7 +32,11 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { worker: Worker::new(Backoff::seeded(RECONNECT.0, RECONNECT.1, 1)), now: Duration::ZERO }
+        Self::speaking(Dialect::Ppp)
+    }
+
+    fn speaking(dialect: Dialect) -> Self {
+        Self { worker: Worker::new(dialect, Backoff::seeded(RECONNECT.0, RECONNECT.1, 1)), now: Duration::ZERO }
     }
 
     /// A worker that is connected and registered.
@@ -133,6 +138,19 @@ fn work_for_a_busy_worker_waits_its_turn() {
     assert_eq!(bench.hear(&["b", "", "2"]), []);
     assert_eq!(bench.done(1, "one"), [send(&["a", "", "one"]), begin(2, "b", "2")]);
     assert_eq!(bench.done(2, "two"), [send(&["b", "", "two"])]);
+}
+
+#[test]
+fn a_broker_of_req_workers_is_not_left_for_its_silence() {
+    let mut bench = Bench::speaking(Dialect::CbwShort);
+    bench.handle(Event::Tick);
+    assert_eq!(bench.handle(Event::Up), [send(&["", "", ""])]);
+    assert_eq!(bench.pass(3600 * S), []);
+    assert_eq!(bench.hear(&["", "cli", "1"]), [begin(1, "cli", "1")]);
+    assert_eq!(bench.done(1, "one"), [send(&["", "cli", "one"])]);
+    assert_eq!(bench.handle(Event::Down), [Action::Disconnect]);
+    assert_eq!(bench.pass(S), [Action::Connect]);
+    assert_eq!(bench.handle(Event::Up), [send(&["", "", ""])], "it registers again, as a REQ socket would not");
 }
 
 #[test]

@@ -45,6 +45,25 @@ fn arguments_may_come_from_the_environment() {
 }
 
 #[test]
+fn it_works_for_brokers_that_only_know_req_workers() {
+    let context = Context::new();
+    for (dialect, ready, work, reply) in [
+        ("cbw-short", &["wor", "", "", ""][..], &["wor", "", "cli", "cli-1"][..], &["wor", "", "cli", "cli-1 wor"][..]),
+        ("cbw-long", &["wor", "", "", "", ""], &["wor", "", "cli", "", "cli-1"], &["wor", "", "cli", "", "cli-1 wor"]),
+        ("guide", &["wor", "", "READY"], &["wor", "", "cli", "", "cli-1"], &["wor", "", "cli", "", "cli-1 wor"]),
+    ] {
+        let router = Router::new(&context);
+        let mut worker = worker(&router, &["--dialect", dialect]);
+        assert_eq!(router.hear(), ready);
+        for _ in 0..2 {
+            router.say(work);
+            assert_eq!(router.hear(), reply);
+        }
+        assert_eq!(worker.stop(), Some(0));
+    }
+}
+
+#[test]
 fn heartbeats_go_on_while_a_request_takes_long() {
     let context = Context::new();
     let router = Router::new(&context);

@@ -91,7 +91,7 @@ pub fn run(args: &WorkerArgs, work: Work) -> Result<(), Box<dyn Error>> {
     };
     let mut running = Running {
         beginning: Instant::now(),
-        worker: Worker::new(Backoff::new(RECONNECT.0, RECONNECT.1)),
+        worker: Worker::new(args.dialect, Backoff::new(RECONNECT.0, RECONNECT.1)),
         context: Context::new(),
         resolver: Resolver::new(&args.broker_host, args.broker_port, wakeup.waker()),
         link: LinkState::Closed,
