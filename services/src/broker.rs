@@ -159,8 +159,8 @@ impl<F: Frame> Broker<F> {
         self.now = self.now.max(now);
         let context = &mut Context { now: self.now, out, watch };
         match event {
-            Event::FromClient(frames) => self.from_client(frames, context),
-            Event::FromWorker(frames) => self.from_worker(frames, context),
+            Event::FromClient(frames) => self.client_said(frames, context),
+            Event::FromWorker(frames) => self.worker_said(frames, context),
             Event::WorkerSeen(id) => self.worker_seen(id, context),
             Event::WorkerGone(id) => self.worker_gone(id, context),
             Event::Undelivered { worker, work } => self.undelivered(worker, work, context),

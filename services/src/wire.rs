@@ -21,7 +21,7 @@ pub use frame::{Frame, Frames, SocketType};
 pub const PPP_READY: &[u8] = &[1];
 /// The HEARTBEAT command of RFC 6, in either direction.
 pub const PPP_HEARTBEAT: &[u8] = &[2];
-/// What a worker of the ZeroMQ Guide's load-balancing broker registers with.
+/// What a worker of the `ZeroMQ` Guide's load-balancing broker registers with.
 pub const GUIDE_READY: &[u8] = b"READY";
 /// What marks an error reply: harmless text to a client that does not know of it.
 pub const ERROR_PREFIX: &[u8] = b"!cbw ";
@@ -37,7 +37,7 @@ pub enum Dialect {
     CbwShort,
     /// The lab's worker: registers with three empty frames, gets `client, '', body…`.
     CbwLong,
-    /// The ZeroMQ Guide's load-balancing worker: registers with `READY`, gets `client, '', body…`.
+    /// The `ZeroMQ` Guide's load-balancing worker: registers with `READY`, gets `client, '', body…`.
     Guide,
     /// Paranoid Pirate, RFC 6: a DEALER with heartbeats.
     Ppp,

@@ -13,7 +13,7 @@ const HOLD: Duration = Duration::from_millis(250);
 
 impl<F: Frame> Broker<F> {
     /// A message from a client: a request, or nothing that can be understood.
-    pub(super) fn from_client<W: Watch>(&mut self, frames: &mut Vec<F>, context: &mut Context<'_, F, W>) {
+    pub(super) fn client_said<W: Watch>(&mut self, frames: &mut Vec<F>, context: &mut Context<'_, F, W>) {
         match wire::request(frames) {
             Ok(request) => self.accept(request, context),
             Err(why) => {

@@ -11,7 +11,7 @@ pub(super) const LATE_FOR_LONG: u32 = 10;
 
 impl<F: Frame> Broker<F> {
     /// A message from a worker. Whatever a REQ worker says, it is free: it can only speak in turn.
-    pub(super) fn from_worker<W: Watch>(&mut self, frames: &mut Vec<F>, context: &mut Context<'_, F, W>) {
+    pub(super) fn worker_said<W: Watch>(&mut self, frames: &mut Vec<F>, context: &mut Context<'_, F, W>) {
         let key = frames.first().and_then(|id| self.workers.find(id.bytes()));
         let known = key.map(|key| self.workers[key].dialect);
         match wire::from_worker(frames, known) {
@@ -109,13 +109,12 @@ impl<F: Frame> Broker<F> {
                 self.drop_orphan(held);
                 self.becomes_ready(key, context);
             }
-            // A DEALER answers what it was asked before; the answer that it owes is still to come.
-            State::Working(_) if !is_req => self.unasked_by(key, context),
             State::Late(held) if !misread && (self.is_over(held) || self.answers(held, client.bytes())) => {
                 self.answer(held, key, client, body, context);
                 self.becomes_ready(key, context);
             }
-            State::Late(_) if !is_req => self.unasked_by(key, context),
+            // A DEALER answers what it was asked before; the answer that it owes is still to come.
+            State::Working(_) | State::Late(_) if !is_req => self.unasked_by(key, context),
             State::Ready if !is_req => {
                 self.unasked_by(key, context);
                 self.heard(key, context);

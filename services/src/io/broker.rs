@@ -31,6 +31,16 @@ use crate::trace::{self, Stream};
 /// Messages that are taken from one side before the other side has its turn.
 const BATCH: usize = 256;
 
+/// What was there to take from a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Nothing,
+    /// Some messages, and now there are none.
+    All,
+    /// As many as may be taken at once; there may be more.
+    Batch,
+}
+
 /// Runs a broker until SIGTERM or SIGINT, and until everybody has got a reply.
 pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
     let wakeup = Wakeup::new()?;
@@ -95,8 +105,6 @@ impl Loop {
         let mut draining = false;
         while !self.machine.is_drained() {
             self.sleep(wakeup)?;
-            // A socket that had something may have become readable again without a sign while the other was served.
-            while self.take_from(Side::Backend)? | self.take_from(Side::Frontend)? {}
             if self.machine.next_timeout().is_some_and(|due| due <= self.start.elapsed()) {
                 self.handle(Event::Tick);
             }
@@ -105,11 +113,31 @@ impl Loop {
                 info!("draining: no new requests are taken");
                 self.handle(Event::Drain { until: self.start.elapsed() + drain });
             }
+            self.serve()?;
             if hub.asked() {
                 hub.answer(report(&self.machine, self.start.elapsed()));
             }
         }
         Ok(())
+    }
+
+    /// Handles everything that has come in. A socket that was sent to may be readable without a sign (`ZMQ_FD` tells of changes,
+    /// and sending may take note of one), so each must be seen empty after the last message to it.
+    fn serve(&mut self) -> Result<(), zmq::Error> {
+        let mut front = self.take_from(Side::Frontend)?;
+        loop {
+            // Receiving is when a ROUTER takes over an identity for a new connection. The end of the old one is known by then, and
+            // must be told before an answer goes to the new one.
+            self.note_disconnects(Side::Frontend);
+            let back = self.take_from(Side::Backend)?;
+            if back == Taken::Nothing && front != Taken::Batch {
+                return Ok(());
+            }
+            front = self.take_from(Side::Frontend)?;
+            if front == Taken::Nothing && back != Taken::Batch {
+                return Ok(());
+            }
+        }
     }
 
     /// Sleeps until a peer, a signal, a question or a timer wants something.
@@ -125,12 +153,9 @@ impl Loop {
             Ok(_) | Err(zmq::Error::EINTR) => {}
             Err(error) => return Err(error),
         }
-        let [_, _, frontend, backend, woken] = items.map(|item| item.is_readable());
+        let [.., backend, woken] = items.map(|item| item.is_readable());
         if woken {
             wakeup.drain();
-        }
-        if frontend {
-            self.note_disconnects(Side::Frontend);
         }
         if backend {
             self.note_disconnects(Side::Backend);
@@ -138,15 +163,15 @@ impl Loop {
         Ok(())
     }
 
-    /// Handles the messages that have come in on one side, a batch at most. Whether there were any.
-    fn take_from(&mut self, side: Side) -> Result<bool, zmq::Error> {
+    /// Handles the messages that have come in on one side, a batch at most.
+    fn take_from(&mut self, side: Side) -> Result<Taken, zmq::Error> {
         for taken in 0..BATCH {
             let router = match side {
                 Side::Frontend => &mut self.frontend,
                 Side::Backend => &mut self.backend,
             };
             if router.receive(&mut self.frames)? == Received::Nothing {
-                return Ok(taken > 0);
+                return Ok(if taken == 0 { Taken::Nothing } else { Taken::All });
             }
             if router.is_new_connection(&mut self.frames) {
                 self.note_new_connection(side);
@@ -158,7 +183,7 @@ impl Loop {
             });
             self.frames = frames;
         }
-        Ok(true)
+        Ok(Taken::Batch)
     }
 
     fn connections(&mut self, side: Side) -> &mut Connections {
@@ -182,10 +207,8 @@ impl Loop {
 
     /// Tells the machine of the connections that have ended.
     fn note_disconnects(&mut self, side: Side) {
-        while let Some(ended) = self.connections(side).next_end() {
-            if let Some(id) = ended {
-                self.peer_gone(side, &id);
-            }
+        while let Some(id) = self.connections(side).next_gone() {
+            self.peer_gone(side, &id);
         }
     }
 

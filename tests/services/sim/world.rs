@@ -32,6 +32,9 @@ pub struct Faults {
     pub unnoticed: bool,
 }
 
+/// What happens when a fault strikes.
+type Fault = fn(&mut World);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Who {
     Client(usize),
@@ -61,6 +64,7 @@ enum Step {
     Restarted,
 }
 
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub struct World {
     now: Duration,
     random: u64,
@@ -147,9 +151,9 @@ impl World {
         let end = self.now + time;
         self.unnoticed = faults.unnoticed;
         self.slow = faults.slow;
-        let mut due: Vec<(Duration, Option<Duration>, fn(&mut Self))> = Vec::new();
+        let mut due: Vec<(Duration, Option<Duration>, Fault)> = Vec::new();
         for (mean, fault) in [
-            (faults.kill, Self::kill as fn(&mut Self)),
+            (faults.kill, Self::kill as Fault),
             (faults.pause, Self::pause),
             (faults.cut, Self::cut),
             (faults.twin, Self::twin),

@@ -91,13 +91,11 @@ pub fn bind(socket: &zmq::Socket, side: &'static str, address: &Address) -> Resu
     if hosts.is_empty() {
         // Both protocols by one socket. Where the system has no IPv6, libzmq or we go back to IPv4.
         socket.set_ipv6(true)?;
-        let bound = match bind_one(socket, "*", address.port) {
-            bound @ (Ok(()) | Err(zmq::Error::EADDRINUSE)) => bound,
-            Err(_) => {
-                socket.set_ipv6(false)?;
-                bind_one(socket, "*", address.port)
-            }
-        };
+        let mut bound = bind_one(socket, "*", address.port);
+        if !matches!(bound, Ok(()) | Err(zmq::Error::EADDRINUSE)) {
+            socket.set_ipv6(false)?;
+            bound = bind_one(socket, "*", address.port);
+        }
         return bound.map_err(|error| failed(error.to_string()));
     }
     for host in hosts {

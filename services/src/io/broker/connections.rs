@@ -55,18 +55,23 @@ impl Connections {
         self.without_connection(before?, fd)
     }
 
-    /// The next connection that has ended: the peer that is gone with it, if it is. None = no more have ended.
-    pub fn next_end(&mut self) -> Option<Option<Identity>> {
-        let event = self.monitor.recv_msg(zmq::DONTWAIT).ok()?;
-        // The second frame is the endpoint's address.
-        while self.monitor.get_rcvmore().is_ok_and(|more| more) {
-            self.monitor.recv_msg(zmq::DONTWAIT).ok()?;
+    /// The next peer that is gone with its connection.
+    pub fn next_gone(&mut self) -> Option<Identity> {
+        // A connection that nothing was heard by is nobody's, and one of a peer that is heard by another is not its last.
+        while let Ok(event) = self.monitor.recv_msg(zmq::DONTWAIT) {
+            // The second frame is the endpoint's address.
+            while self.monitor.get_rcvmore().is_ok_and(|more| more) {
+                self.monitor.recv_msg(zmq::DONTWAIT).ok()?;
+            }
+            let gone = descriptor_of_event(&event).and_then(|fd| {
+                let id = self.peers.get_mut(fd)?.take()?;
+                self.without_connection(id, fd)
+            });
+            if gone.is_some() {
+                return gone;
+            }
         }
-        let Some(value) = event.get(2..6).and_then(|value| value.try_into().ok()) else { return Some(None) };
-        Some(usize::try_from(i32::from_ne_bytes(value)).ok().and_then(|fd| {
-            let id = self.peers.get_mut(fd)?.take()?;
-            self.without_connection(id, fd)
-        }))
+        None
     }
 
     /// A peer has lost the connection `fd`: it is gone, unless it has been heard by another one since.
@@ -76,6 +81,12 @@ impl Connections {
             id
         })
     }
+}
+
+/// The value of an event: the first frame is the event's number, 16 bits, and its value, 32 bits.
+fn descriptor_of_event(event: &[u8]) -> Option<usize> {
+    let value = event.get(2..6)?.try_into().ok()?;
+    usize::try_from(i32::from_ne_bytes(value)).ok()
 }
 
 /// The file descriptor of the connection that a message came by.

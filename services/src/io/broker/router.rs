@@ -103,21 +103,16 @@ impl Router {
 
     /// Sends `count` frames to a peer, without waiting. When that cannot be, no frame is taken.
     pub fn send(&self, peer: &[u8], frames: &mut impl Iterator<Item = zmq::Message>, count: usize) -> Result<(), zmq::Error> {
-        self.retry(|| self.socket.send(peer, zmq::DONTWAIT | zmq::SNDMORE))?;
+        while let Err(error) = self.socket.send(peer, zmq::DONTWAIT | zmq::SNDMORE) {
+            if error != zmq::Error::EINTR {
+                return Err(error);
+            }
+        }
         for left in (0..count).rev() {
             let Some(frame) = frames.next() else { break };
             // Once libzmq has taken the identity it takes the rest; when the peer goes meanwhile the message goes with it.
             self.socket.send(frame, zmq::DONTWAIT | if left > 0 { zmq::SNDMORE } else { 0 })?;
         }
         Ok(())
-    }
-
-    fn retry(&self, mut send: impl FnMut() -> Result<(), zmq::Error>) -> Result<(), zmq::Error> {
-        loop {
-            match send() {
-                Err(zmq::Error::EINTR) => {}
-                other => return other,
-            }
-        }
     }
 }
