@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use zmq::{Context, DONTWAIT, PollItem, Socket, SocketType};
 
 use super::link::receive;
@@ -38,6 +39,7 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
     if let Some(address) = args.common.metrics() {
         status::serve(address, hub.clone()).map_err(|error| format!("cannot serve `{address}`: {error}"))?;
     }
+    raise_file_limit();
     // libzmq allows 1,023 sockets a context, which `--concurrency` keeps below.
     let context = Context::new();
     let mut running = Running {
@@ -52,6 +54,7 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
         results: Results { id: plan.id.clone(), json: args.json, quiet: args.quiet, output: BufWriter::new(io::stdout()), log },
         summary: Summary::new()?,
         took: Histogram::default(),
+        told: false,
         ended: false,
     };
     running.handle(Event::Tick)?;
@@ -76,6 +79,13 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
     Ok(complete && summary.failed() == 0 && wrong == 0 && !(signals.stop() && plan.duration.is_none()))
 }
 
+/// Each lane needs two file descriptors; the usual limit of 1,024 is a soft one.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Not allowed to: then lanes that find no descriptor tell so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 #[derive(Default)]
 struct Channel {
     socket: Option<Socket>,
@@ -98,6 +108,7 @@ struct Running {
     results: Results,
     summary: Summary,
     took: Histogram,
+    told: bool,
     ended: bool,
 }
 
@@ -211,7 +222,9 @@ impl Running {
         self.opened += 1;
         match open(&self.context, address, &identity) {
             Ok(socket) => self.lanes[lane].socket = Some(socket),
-            Err(error) => tracing::warn!(%error, %address, "cannot connect"),
+            // Told once: a thousand lanes would have the same to say.
+            Err(error) if !std::mem::replace(&mut self.told, true) => tracing::warn!(%error, %address, "cannot connect"),
+            Err(error) => tracing::debug!(%error, %address, "cannot connect"),
         }
         // An answer that did not come may mean that the broker lives elsewhere now; the next socket shall know.
         if again && self.opened.is_multiple_of(count) {
