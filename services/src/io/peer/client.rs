@@ -23,6 +23,8 @@ use crate::trace::{self, Quoted, Stream};
 
 /// Longest reply, bytes.
 const FRAME_MAX: i64 = 64 << 20;
+/// Lanes of one context. libzmq allows 1,023 sockets there, and a socket that was replaced is still one for a while.
+const LANES: usize = 500;
 /// Pause after a look-up that failed.
 const LOOK_UP_AGAIN: Duration = Duration::from_millis(250);
 
@@ -40,13 +42,11 @@ pub fn run(args: &ClientArgs) -> Result<bool, Box<dyn Error>> {
         status::serve(address, hub.clone()).map_err(|error| format!("cannot serve `{address}`: {error}"))?;
     }
     raise_file_limit();
-    // libzmq allows 1,023 sockets a context, which `--concurrency` keeps below.
-    let context = Context::new();
     let mut running = Running {
         beginning: Instant::now(),
         client: Client::new(plan.clone(), Backoff::new(AGAIN.0, AGAIN.1)),
         lanes: (0..plan.concurrency).map(|_| Channel::default()).collect(),
-        context,
+        contexts: (0..plan.concurrency.div_ceil(LANES)).map(|_| Context::new()).collect(),
         resolver: Resolver::new(&args.broker_host, args.broker_port, wakeup.waker()),
         addresses: Vec::new(),
         look_up_after: Duration::ZERO,
@@ -98,7 +98,7 @@ struct Running {
     beginning: Instant,
     client: Client,
     lanes: Vec<Channel>,
-    context: Context,
+    contexts: Vec<Context>,
     resolver: Resolver,
     addresses: Vec<SocketAddr>,
     /// Not before this is a name looked up again that could not be.
@@ -220,7 +220,7 @@ impl Running {
             return;
         };
         self.opened += 1;
-        match open(&self.context, address, &identity) {
+        match open(&self.contexts[lane / LANES], address, &identity) {
             Ok(socket) => self.lanes[lane].socket = Some(socket),
             // Told once: a thousand lanes would have the same to say.
             Err(error) if !std::mem::replace(&mut self.told, true) => tracing::warn!(%error, %address, "cannot connect"),
