@@ -111,10 +111,14 @@ fn a_client_that_comes_back_under_its_name_never_gets_an_old_answer() {
     let broker = Broker::start(&[("DEADLINE", "1h")]);
     let worker = broker.worker(zmq::REQ, "w", GUIDE);
     for round in 0..20 {
-        let old = broker.client(zmq::REQ, "c");
+        // With a context of its own its connection has ended when it is gone, as that of a process that died.
+        let context = zmq::Context::new();
+        let old = context.socket(zmq::REQ).unwrap();
+        old.set_identity(b"c").unwrap();
+        old.connect(&format!("tcp://127.0.0.1:{}", broker.frontend)).unwrap();
         old.send("old question", 0).unwrap();
         let got = worker.recv_multipart(0).unwrap();
-        drop(old);
+        drop((old, context));
         let new = broker.client(zmq::REQ, "c");
         // The answer comes before, while or after the new question does.
         thread::sleep(Duration::from_millis(round % 4));
