@@ -7,4 +7,5 @@ mod client;
 mod dashboard;
 mod logger;
 mod processes;
+mod system;
 mod worker;
