@@ -23,6 +23,9 @@ const BESIDE: &str = ".new";
 /// The largest file that is looked at, in bytes. None that cbwgen wrote is as large.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// From this number of files on, the whole file system is synced at once: that is sooner done than file by file.
+const MANY: usize = 64;
+
 /// How long finding a short difference may take; after that a longer one is good enough.
 const DIFF_TIME: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -122,7 +125,7 @@ pub enum Error {
 
 /// Brings a folder up to date. With `force`, edited files are overwritten too; files of others never are.
 pub fn apply(out: &Path, files: &[File], force: bool) -> Result<Outcome, Error> {
-    let mut folder = Folder { out, made: Vec::new() };
+    let mut folder = Folder { out, made: Vec::new(), many: false };
     let result = folder.apply(files, force);
     if result.is_err() {
         // Only empty folders can be removed, and these were made here.
@@ -133,7 +136,7 @@ pub fn apply(out: &Path, files: &[File], force: bool) -> Result<Outcome, Error> 
 
 /// What [`apply`] would change, as a unified diff; empty when everything is up to date.
 pub fn diff(out: &Path, files: &[File]) -> Result<String, Error> {
-    let folder = Folder { out, made: Vec::new() };
+    let folder = Folder { out, made: Vec::new(), many: false };
     let mut text = String::new();
     for file in files {
         let old = match folder.state(&file.path)? {
@@ -176,6 +179,7 @@ struct Staged {
 struct Folder<'a> {
     out: &'a Path,
     made: Vec<PathBuf>,
+    many: bool,
 }
 
 impl Folder<'_> {
@@ -184,6 +188,7 @@ impl Folder<'_> {
         self.sweep();
         let mut outcome = Outcome::default();
         let mut staged = Vec::new();
+        self.many = files.len() >= MANY;
         let mut beside = HashSet::new();
         for file in files {
             let seal = match self.state(&file.path)? {
@@ -218,6 +223,9 @@ impl Folder<'_> {
             outcome.kept.push(Kept { path: file.path.clone(), why, beside: place });
         }
         let stale = self.stale(files)?;
+        if self.many && !staged.is_empty() {
+            self.sync_all()?;
+        }
 
         // The Compose file comes last: what it names is there before.
         staged.sort_by_key(|staged| staged.path.starts_with("docker-compose"));
@@ -241,8 +249,14 @@ impl Folder<'_> {
             outcome.removed.push(path);
         }
         // A rename is on the disk when its folder is.
-        for folder in self.folders(files) {
-            drop(fs::File::open(folder).and_then(|folder| folder.sync_all()));
+        if outcome.written.len() + outcome.removed.len() + outcome.kept.len() > 0 {
+            if self.many {
+                self.sync_all()?;
+            } else {
+                for folder in self.folders(files) {
+                    drop(fs::File::open(folder).and_then(|folder| folder.sync_all()));
+                }
+            }
         }
         Ok(outcome)
     }
@@ -312,7 +326,19 @@ impl Folder<'_> {
         Ok(State::There { text, seal })
     }
 
-    /// Writes a file beside its place, down to the disk.
+    #[cfg(target_os = "linux")]
+    fn sync_all(&self) -> Result<(), Error> {
+        let synced = fs::File::open(self.out).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
+        synced.map_err(|error| self.io("write", "", error))
+    }
+
+    /// Elsewhere the system has no call for it, and takes its time.
+    #[cfg(not(target_os = "linux"))]
+    fn sync_all(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Writes a file beside its place, down to the disk (or, with many files, with [`Self::sync_all`] after the last one).
     fn stage(&mut self, path: &str, content: &str) -> Result<Staged, Error> {
         let folder = match path.rsplit_once('/') {
             Some((folder, _)) => self.out.join(folder),
@@ -330,7 +356,9 @@ impl Folder<'_> {
         }
         let write = |mut temporary: NamedTempFile| {
             temporary.write_all(content.as_bytes())?;
-            temporary.as_file().sync_all()?;
+            if !self.many {
+                temporary.as_file().sync_all()?;
+            }
             Ok(temporary.into_temp_path())
         };
         let temporary = builder.tempfile_in(folder).and_then(write).map_err(|error| self.io("write", path, error))?;

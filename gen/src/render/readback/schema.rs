@@ -104,3 +104,42 @@ fn references(schema: &Value) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_does_not_change_the_verdict() {
+        let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+        let whole = jsonschema::validator_for(&schema).unwrap();
+        let service = |service: Value| json!({ "name": "p", "services": { "a": service } });
+        for (document, valid) in [
+            (json!({}), true),
+            (json!([]), false),
+            (json!({ "servcies": {} }), false),
+            (json!({ "services": { "a b": { "image": "x" } } }), false),
+            (json!({ "x-mine": { "ports": 1 }, "networks": { "n": { "driver": "bridge" } }, "volumes": { "v": {} } }), true),
+            (json!({ "networks": { "n": { "drivre": "bridge" } } }), false),
+            (service(json!({ "image": "x", "x-mine": true, "ports": ["1:1", { "target": 1 }] })), true),
+            (service(json!({ "imgae": "x" })), false),
+            (service(json!({ "image": 1 })), false),
+            (service(json!({ "image": "x", "scale": -1.5 })), false),
+            (service(json!({ "image": "x", "scale": 0, "deploy": { "replicas": 0 } })), true),
+            (service(json!({ "image": "x", "deploy": { "repilcas": 1 } })), false),
+            (service(json!({ "image": "x", "depends_on": { "b": { "condition": "service_healthy" } } })), true),
+            (service(json!({ "image": "x", "depends_on": { "b": { "condition": "healthy" } } })), false),
+            (service(json!({ "image": "x", "healthcheck": { "test": ["CMD", "x"], "interval": "2s", "retries": 3 } })), true),
+            (service(json!({ "image": "x", "healthcheck": { "tset": [] } })), false),
+            (service(json!({ "image": "x", "environment": { "A": "1" }, "labels": { "b": "c" }, "tmpfs": ["/tmp"] })), true),
+            (service(json!({ "image": "x", "environment": { "A": ["1"] } })), false),
+            (service(json!({ "image": "x", "cap_drop": ["ALL", "ALL"] })), false),
+            (service(json!({ "provider": {} })), false),
+        ] {
+            assert_eq!(whole.is_valid(&document), valid, "{document}");
+            assert_eq!(check(&document).is_empty(), valid, "{document}");
+        }
+    }
+}
