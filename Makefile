@@ -12,6 +12,8 @@ ifneq (,$(filter down ps logs scale clients,$(MAKECMDGOALS)))
 endif
 endif
 SPEC ?= topology.toml
+# Not every shell expands the ~ of SPEC=~/demo/topology.toml.
+override SPEC := $(patsubst ~/%,$(HOME)/%,$(SPEC))
 ifeq ($(notdir $(SPEC)),topology.toml)
 OUT ?= $(patsubst ./%,%,$(dir $(SPEC))generated)
 else

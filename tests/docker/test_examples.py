@@ -40,5 +40,5 @@ def test_nodejs_programs(deployment):
     example = deployment("examples/nodejs.toml")
     said = example.make("deploy").stdout
     assert_all_well(example)
-    assert "ended with exit code 0" in said
+    assert said.count("ended with exit code 0") == 2
     example.make("down")
