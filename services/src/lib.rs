@@ -5,9 +5,13 @@
 //! 1. [`wire`]: the frames of each dialect and the messages that they stand for;
 //! 2. [`broker`]: the broker's machine, what goes in ([`broker::Event`]) and what comes out ([`broker::Outbox`],
 //!    [`broker::Notice`]);
-//! 3. [`backoff`], [`logsink`]: what the peers share;
-//! 4. [`config`]: settings of the four command lines;
-//! 5. [`io`]: the only place that knows sockets and signals.
+//! 3. [`worker`], [`client`], [`logger`]: the other machines, each with its events, its actions and its command line;
+//! 4. [`backoff`], [`logsink`], [`trace`]: what they share;
+//! 5. [`status`], [`metrics`], [`health`]: what they say of themselves;
+//! 6. [`config`]: settings of the four command lines;
+//! 7. [`io`]: the only place that knows sockets and signals.
+//!
+//! Who wants a worker of his own begins at [`worker::serve`].
 
 pub mod backoff;
 pub mod broker;

@@ -123,9 +123,11 @@ fn take(socket: &Socket, logger: &mut Logger, now: Duration, format: LogFormat) 
             more.clear();
             more.push(message.to_vec());
             while message.get_more() {
-                socket.recv(&mut message, DONTWAIT)?;
-                if more.len() < FRAMES_MAX {
-                    more.push(message.to_vec());
+                match socket.recv(&mut message, DONTWAIT) {
+                    // The frames of a message arrive together.
+                    Ok(()) if more.len() < FRAMES_MAX => more.push(message.to_vec()),
+                    Ok(()) | Err(zmq::Error::EINTR) => {}
+                    Err(error) => return Err(error),
                 }
             }
             logger.take(now, |line| record(line, format, &time, more.iter().map(Vec::as_slice)));
