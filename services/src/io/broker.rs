@@ -1,13 +1,14 @@
 //! The broker's loop: two ROUTER sockets, a wake-up, and the machine of [`crate::broker`] between them.
 //!
 //! It is a hot path. Frames move from socket to socket without being copied, both sockets are emptied before the loop sleeps,
-//! and it sleeps in one `poll` on file descriptors: `zmq_poll` on sockets would cost a system call for each of them.
+//! and it sleeps in one system call: `zmq_poll` would cost one more for each socket.
 
 mod bind;
 mod connections;
 mod door;
 mod report;
 mod router;
+mod sleeper;
 mod watch;
 
 use std::error::Error;
@@ -20,6 +21,7 @@ use self::connections::Connections;
 use self::door::Door;
 use self::report::report;
 use self::router::{Received, Router};
+use self::sleeper::Sleeper;
 use self::watch::Watcher;
 use crate::broker::args::BrokerArgs;
 use crate::broker::{Broker, Event, Outbox, Side};
@@ -30,6 +32,9 @@ use crate::trace::{self, Stream};
 
 /// Messages that are taken from one side before the other side has its turn.
 const BATCH: usize = 256;
+
+/// Turns of both sides before the loop looks at signals, questions and timers.
+const ROUNDS: usize = 8;
 
 /// What was there to take from a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +59,17 @@ pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let [front, back] = [(&args.frontend_host, args.frontend_port), (&args.backend_host, args.backend_port)]
         .map(|(host, port)| Address { host: host.clone(), port });
+    let frontend = Router::new(&context, "frontend", args)?;
+    let backend = Router::new(&context, "backend", args)?;
     let mut looping = Loop {
+        sleeper: Sleeper::new(&frontend, &backend, wakeup.fd())?,
         machine: Broker::new(args.config(nonce())),
         watch: Watcher::new(hub.clone()),
         out: Outbox::default(),
         undelivered: Vec::new(),
         frames: Vec::new(),
-        frontend: Router::new(&context, "frontend", args)?,
-        backend: Router::new(&context, "backend", args)?,
+        frontend,
+        backend,
         start,
     };
     // Clients may ask from now on. The backend opens when the name cards of the workers that are already there are read.
@@ -88,6 +96,7 @@ fn nonce() -> u64 {
 
 /// The sockets, the machine, and what is on its way between them.
 struct Loop {
+    sleeper: Sleeper,
     machine: Broker<zmq::Message>,
     watch: Watcher,
     out: Outbox<zmq::Message>,
@@ -101,10 +110,14 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(&mut self, drain: Duration, wakeup: &Wakeup, signals: &Signals, hub: &Hub) -> Result<(), zmq::Error> {
+    fn run(&mut self, drain: Duration, wakeup: &Wakeup, signals: &Signals, hub: &Hub) -> Result<(), Box<dyn Error>> {
         let mut draining = false;
         while !self.machine.is_drained() {
-            self.sleep(wakeup)?;
+            let emptied = self.serve()?;
+            if hub.asked() {
+                hub.answer(report(&self.machine, self.start.elapsed()));
+            }
+            self.sleep(wakeup, emptied)?;
             if self.machine.next_timeout().is_some_and(|due| due <= self.start.elapsed()) {
                 self.handle(Event::Tick);
             }
@@ -113,51 +126,40 @@ impl Loop {
                 info!("draining: no new requests are taken");
                 self.handle(Event::Drain { until: self.start.elapsed() + drain });
             }
-            self.serve()?;
-            if hub.asked() {
-                hub.answer(report(&self.machine, self.start.elapsed()));
-            }
         }
         Ok(())
     }
 
     /// Handles everything that has come in. A socket that was sent to may be readable without a sign (`ZMQ_FD` tells of changes,
-    /// and sending may take note of one), so each must be seen empty after the last message to it.
-    fn serve(&mut self) -> Result<(), zmq::Error> {
+    /// and sending may take note of one), so each must be seen empty after the last message to it. Whether both are: under a
+    /// load that does not end the loop must look after everything else too.
+    fn serve(&mut self) -> Result<bool, zmq::Error> {
         let mut front = self.take_from(Side::Frontend)?;
-        loop {
-            // Receiving is when a ROUTER takes over an identity for a new connection. The end of the old one is known by then, and
-            // must be told before an answer goes to the new one.
-            self.note_disconnects(Side::Frontend);
+        for _ in 0..ROUNDS {
             let back = self.take_from(Side::Backend)?;
             if back == Taken::Nothing && front != Taken::Batch {
-                return Ok(());
+                return Ok(true);
             }
             front = self.take_from(Side::Frontend)?;
             if front == Taken::Nothing && back != Taken::Batch {
-                return Ok(());
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
-    /// Sleeps until a peer, a signal, a question or a timer wants something.
-    fn sleep(&mut self, wakeup: &Wakeup) -> Result<(), zmq::Error> {
-        let timeout = self.machine.next_timeout().map_or(-1, |due| {
-            let left = due.saturating_sub(self.start.elapsed());
-            // Rounded up: a poll that ends a moment too early would be done again and again.
-            i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
-        });
-        let fds = [self.frontend.fd, self.backend.fd, self.frontend.connections.fd, self.backend.connections.fd, wakeup.fd()];
-        let mut items = fds.map(|fd| zmq::PollItem::from_fd(fd, zmq::POLLIN));
-        match zmq::poll(&mut items, timeout) {
-            Ok(_) | Err(zmq::Error::EINTR) => {}
-            Err(error) => return Err(error),
-        }
-        let [.., backend, woken] = items.map(|item| item.is_readable());
-        if woken {
+    /// Sleeps until a peer, a signal, a question or a timer wants something; only looks, unless the sockets were `emptied`.
+    fn sleep(&mut self, wakeup: &Wakeup, emptied: bool) -> Result<(), Box<dyn Error>> {
+        let left = self.machine.next_timeout().map(|due| due.saturating_sub(self.start.elapsed()));
+        let left = if emptied { left } else { Some(Duration::ZERO) };
+        let woken = self.sleeper.sleep(left)?;
+        if woken.by_wakeup {
             wakeup.drain();
         }
-        if backend {
+        if woken.by_frontend_monitor {
+            self.note_disconnects(Side::Frontend);
+        }
+        if woken.by_backend_monitor {
             self.note_disconnects(Side::Backend);
         }
         Ok(())
@@ -167,13 +169,18 @@ impl Loop {
     fn take_from(&mut self, side: Side) -> Result<Taken, zmq::Error> {
         for taken in 0..BATCH {
             let router = match side {
-                Side::Frontend => &mut self.frontend,
-                Side::Backend => &mut self.backend,
+                Side::Frontend => &self.frontend,
+                Side::Backend => &self.backend,
             };
             if router.receive(&mut self.frames)? == Received::Nothing {
                 return Ok(if taken == 0 { Taken::Nothing } else { Taken::All });
             }
-            if router.is_new_connection(&mut self.frames) {
+            if side == Side::Backend && taken == 0 {
+                // The frontend was just seen empty, and receiving is when a ROUTER takes over an identity for a new connection. The end
+                // of the old one is known by then, and must be told before an answer goes to the new one.
+                self.note_disconnects(Side::Frontend);
+            }
+            if self.is_new_connection(side) {
                 self.note_new_connection(side);
             }
             let mut frames = std::mem::take(&mut self.frames);
@@ -184,6 +191,13 @@ impl Loop {
             self.frames = frames;
         }
         Ok(Taken::Batch)
+    }
+
+    fn is_new_connection(&mut self, side: Side) -> bool {
+        match side {
+            Side::Frontend => self.frontend.connections.is_new(&mut self.frames),
+            Side::Backend => self.backend.connections.is_new(&mut self.frames),
+        }
     }
 
     fn connections(&mut self, side: Side) -> &mut Connections {

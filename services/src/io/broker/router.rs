@@ -96,11 +96,6 @@ impl Router {
         }
     }
 
-    /// Whether the message came by a connection that is not known yet.
-    pub fn is_new_connection(&self, frames: &mut [zmq::Message]) -> bool {
-        self.connections.is_new(frames)
-    }
-
     /// Sends `count` frames to a peer, without waiting. When that cannot be, no frame is taken.
     pub fn send(&self, peer: &[u8], frames: &mut impl Iterator<Item = zmq::Message>, count: usize) -> Result<(), zmq::Error> {
         while let Err(error) = self.socket.send(peer, zmq::DONTWAIT | zmq::SNDMORE) {
