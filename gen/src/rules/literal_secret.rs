@@ -24,7 +24,7 @@ rule! {
     /// secrets = { db_password = { file = "./db_password.txt" } }
     /// env = { MARIADB_PASSWORD_FILE = "/run/secrets/db_password" }
     /// ```
-    "literal-secret", Warning, Some(check)
+    "literal-secret", Error, Some(check)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
