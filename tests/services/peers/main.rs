@@ -6,6 +6,7 @@
 mod client;
 mod dashboard;
 mod logger;
+mod network;
 mod processes;
 mod system;
 mod worker;
