@@ -7,6 +7,7 @@ use crate::wire::peer::{ToWorker, WorkerSays, to_worker, worker_says};
 use crate::wire::{Dialect, FRAMES_MAX, Frame, Frames, GUIDE_READY, IDENTITY_MAX, Malformed};
 
 /// The registration.
+#[must_use]
 pub fn ready<F: Frame>(dialect: Dialect) -> Vec<F> {
     let frames: &[&[u8]] = match dialect {
         Dialect::Ppp => return worker_says(WorkerSays::Ready),
@@ -18,6 +19,7 @@ pub fn ready<F: Frame>(dialect: Dialect) -> Vec<F> {
 }
 
 /// The sign of life; REQ workers have none.
+#[must_use]
 pub fn heartbeat<F: Frame>(dialect: Dialect) -> Option<Vec<F>> {
     (!dialect.is_req()).then(|| worker_says(WorkerSays::Heartbeat))
 }

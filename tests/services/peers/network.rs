@@ -172,11 +172,9 @@ impl Network {
             }
             // A REQ socket goes on trying to connect.
             Step::Request { identity, body } if self.broker.is_none() => self.at(self.now + 100 * MS, Step::Request { identity, body }),
-            Step::Request { identity, body } => {
-                // A socket that was given up in the meantime sends nothing.
-                if self.lanes.values().any(|lane| *lane == identity) {
-                    self.tell_broker(broker::Event::FromClient(&mut vec![identity.into(), vec![], body.into()]));
-                }
+            // A socket that was given up in the meantime sends nothing.
+            Step::Request { identity, body } if self.lanes.values().any(|lane| *lane == identity) => {
+                self.tell_broker(broker::Event::FromClient(&mut vec![identity.into(), vec![], body.into()]));
             }
             Step::Reply { identity, frames } => {
                 let lane = self.lanes.iter().find(|(_, socket)| socket.as_bytes() == identity).map(|(&lane, _)| lane);
