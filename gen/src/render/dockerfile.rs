@@ -1,5 +1,7 @@
 //! A Dockerfile a component. The classic builder is enough for all of them: no here-documents, no `RUN --mount`.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::paths::Folder;
@@ -56,6 +58,7 @@ pub(super) fn dockerfiles(plan: &Plan, options: &Options, engine: &Engine<'_>) -
     if plan.deployed().any(|component| matches!(component.image, ImageSource::Static { .. })) {
         files.push(File { path: ".dockerignore".to_owned(), content: engine.render("dockerignore.j2", "plan", &plan.name)? });
     }
+    let mut compiled = HashMap::new();
     for component in plan.deployed() {
         let template = match &component.image {
             ImageSource::Ready(_) => continue,
@@ -65,7 +68,10 @@ pub(super) fn dockerfiles(plan: &Plan, options: &Options, engine: &Engine<'_>) -
             ImageSource::Program(_) => "Dockerfile.program.j2",
         };
         let image = view(plan, component, options)?;
-        let content = engine.render(template, "image", &image)?;
+        if !compiled.contains_key(template) {
+            compiled.insert(template, engine.template(template)?);
+        }
+        let content = compiled[template].render("image", &image)?;
         files.push(File { path: format!("{}/Dockerfile", component.name), content });
     }
     Ok(files)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, Template, UndefinedBehavior};
 use serde::Serialize;
 
 use super::{Error, text};
@@ -98,20 +98,39 @@ impl<'t> Engine<'t> {
         Self { templates, environment }
     }
 
+    /// Compiles a template, to be rendered as often as needed.
+    pub fn template(&self, name: &'static str) -> Result<Compiled<'_>, Error> {
+        let template = self.environment.template_from_named_str(name, self.templates.text(name));
+        let template = template.map_err(|error| wrong(self.templates, name, &error))?;
+        Ok(Compiled { name, templates: self.templates, template })
+    }
+
     /// Renders a template with one value.
-    pub fn render<T: Serialize>(&self, name: &str, value_name: &str, value: &T) -> Result<String, Error> {
-        let wrong = |error: minijinja::Error| Error::Template {
-            template: self.templates.shown(name),
-            line: error.line().unwrap_or(1),
-            reason: reason(&error),
-        };
+    pub fn render<T: Serialize>(&self, name: &'static str, value_name: &str, value: &T) -> Result<String, Error> {
+        self.template(name)?.render(value_name, value)
+    }
+}
+
+/// A compiled template.
+pub(super) struct Compiled<'e> {
+    name: &'static str,
+    templates: &'e Templates,
+    template: Template<'e, 'e>,
+}
+
+impl Compiled<'_> {
+    /// Renders it with one value.
+    pub fn render<T: Serialize>(&self, value_name: &str, value: &T) -> Result<String, Error> {
         let context = Value::from_pairs([
             (value_name, Value::from(Serde(value))),
             ("cbwgen", Value::from_pairs([("version", super::VERSION)])),
         ]);
-        let template = self.environment.template_from_named_str(name, self.templates.text(name)).map_err(wrong)?;
-        template.render(context).map_err(wrong)
+        self.template.render(context).map_err(|error| wrong(self.templates, self.name, &error))
     }
+}
+
+fn wrong(templates: &Templates, name: &str, error: &minijinja::Error) -> Error {
+    Error::Template { template: templates.shown(name), line: error.line().unwrap_or(1), reason: reason(error) }
 }
 
 fn reason(error: &minijinja::Error) -> String {
