@@ -47,7 +47,7 @@ pub struct Config {
     pub liveness: u32,
     /// The dialect that an adopted REQ worker is first spoken to in, when it is not known from before.
     pub adopt: Dialect,
-    /// Tells this run of the broker from earlier ones, see `protocol.md` rule 6. Any number that is not repeated.
+    /// Tells this run of the broker from earlier ones, see `docs/protocol.md`, "After a restart". Any number that is not repeated.
     pub nonce: u64,
 }
 

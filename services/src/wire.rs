@@ -30,7 +30,7 @@ pub const IDENTITY_MAX: usize = 255;
 /// Most frames of one message; more is malformed. Larger than any real program needs, small enough to bound the work.
 pub const FRAMES_MAX: usize = 64;
 
-/// How a worker registers, gets its work and replies. See `protocol.md`, "Backend".
+/// How a worker registers, gets its work and replies. See `docs/protocol.md`, "Workers".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
     /// The lab's worker: registers with two empty frames, gets `client, body…`.

@@ -1,4 +1,4 @@
-//! The rules of `protocol.md`, one by one. Frames are written as text, `""` being the empty delimiter.
+//! The rules of `docs/protocol.md`, one by one. Frames are written as text, `""` being the empty delimiter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Each dialect's messages as they stand in `protocol.md`, and any frames at all.
+//! Each dialect's messages as they stand in `docs/protocol.md`, and any frames at all.
 
 use proptest::prelude::*;
 use smallvec::smallvec;

@@ -63,7 +63,8 @@ impl Router {
         let ping = i32::try_from(args.ping.as_millis()).unwrap_or(i32::MAX);
         if ping > 0 {
             socket.set_heartbeat_ivl(ping)?;
-            socket.set_heartbeat_timeout(ping.saturating_mul(3))?;
+            // Long, since a peer may be stopped for a while. TCP keep-alive notices a dead machine earlier, but for data on its way.
+            socket.set_heartbeat_timeout(ping.saturating_mul(6))?;
         }
         let connections = Connections::of(context, &socket, name)?;
         Ok(Self { name, fd: socket.get_fd()?, connections, socket })
