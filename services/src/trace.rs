@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::config::LogFormat;
@@ -26,6 +26,8 @@ use crate::logsink::{LogSink, Outlet};
 const LIMIT: usize = 4 << 20;
 /// Lines of a busy service are written in batches of this long.
 const BATCH: Duration = Duration::from_millis(10);
+/// What a service with a logger traces when nobody says otherwise.
+const WITH_LOGGER: &str = "info,cbw_services::io::broker::watch=debug";
 /// How long the last lines may take when the service ends.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -38,14 +40,18 @@ pub enum Stream {
     Stderr,
 }
 
-/// Sets up tracing for the whole process: `RUST_LOG` says what is traced (`info` by default), `name` says who traces.
+/// Sets up tracing for the whole process: `name` says who traces, `RUST_LOG` what is traced. By default that is `info`, and for
+/// a logger each answered request too: whoever runs a logger wants to read what was done, and the standard output of a
+/// container is no place for a line a request.
 /// Keep what it returns until the end, so that the last lines are written.
 pub fn init(name: &str, format: LogFormat, stream: Stream, sink: Option<LogSink>) -> io::Result<Outlet> {
-    let filter = std::env::var("RUST_LOG").unwrap_or_default();
-    let (filter, mistake) = match EnvFilter::try_new(if filter.is_empty() { "info" } else { &filter }) {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let default = if sink.is_some() { WITH_LOGGER } else { "info" };
+    let (filter, mistake) = match EnvFilter::try_new(if asked.is_empty() { default } else { &asked }) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
+    let stream_level = if asked.is_empty() { LevelFilter::INFO } else { LevelFilter::TRACE };
     let lines = Arc::new(Mailbox::new(LIMIT));
     let writer = {
         let lines = Arc::clone(&lines);
@@ -54,7 +60,7 @@ pub fn init(name: &str, format: LogFormat, stream: Stream, sink: Option<LogSink>
             Stream::Stderr => write_lines(&lines, io::stderr()),
         })?
     };
-    let layer = Lines { name: name.to_owned(), format, stream: Arc::clone(&lines), sink };
+    let layer = Lines { name: name.to_owned(), format, stream: Arc::clone(&lines), stream_level, sink };
     // Only a test that sets up tracing twice in one process can fail here; the first set-up stays in force.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(layer));
     if let Some(mistake) = mistake {
@@ -95,6 +101,8 @@ struct Lines {
     name: String,
     format: LogFormat,
     stream: Arc<Mailbox>,
+    /// What is finer goes to the logger alone.
+    stream_level: LevelFilter,
     sink: Option<LogSink>,
 }
 
@@ -108,13 +116,15 @@ impl<S: Subscriber> Layer<S> for Lines {
         let mut line = LINE.take();
         line.clear();
         self.format_event(event, &mut line);
-        let now = humantime::format_rfc3339_micros(SystemTime::now());
-        self.stream.put(|buffer| {
-            let _ = match self.format {
-                LogFormat::Text => write!(buffer, "{now} {line}"),
-                LogFormat::Json => write!(buffer, "{{\"time\":\"{now}\",{}", line.get(1..).unwrap_or_default()),
-            };
-        });
+        if *event.metadata().level() <= self.stream_level {
+            let now = humantime::format_rfc3339_micros(SystemTime::now());
+            self.stream.put(|buffer| {
+                let _ = match self.format {
+                    LogFormat::Text => write!(buffer, "{now} {line}"),
+                    LogFormat::Json => write!(buffer, "{{\"time\":\"{now}\",{}", line.get(1..).unwrap_or_default()),
+                };
+            });
+        }
         if let Some(sink) = &self.sink {
             sink.log(|buffer| buffer.extend_from_slice(line.as_bytes()));
         }
@@ -231,7 +241,7 @@ mod tests {
     fn line_of(format: LogFormat, log: impl FnOnce()) -> String {
         let mailbox = Arc::new(Mailbox::new(1 << 20));
         let sink = LogSink::new(Arc::clone(&mailbox));
-        let layer = Lines { name: "bro".to_owned(), format, stream: Arc::new(Mailbox::new(1)), sink: Some(sink) };
+        let layer = Lines { name: "bro".to_owned(), format, stream: Arc::new(Mailbox::new(1)), stream_level: LevelFilter::TRACE, sink: Some(sink) };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         let mut batch = Batch::default();
         mailbox.take(&mut batch, Duration::ZERO);

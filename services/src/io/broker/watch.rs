@@ -1,12 +1,13 @@
 //! What the broker tells of its work: trace lines, and events for whoever listens at `/events`.
 //!
-//! The life of workers and what goes wrong are told at `info` and `warn`; each step of each request at `debug`, which is off by
-//! default. So at default settings a request costs the two checks that nobody wants to know of it.
+//! The life of workers and what goes wrong are told at `info` and `warn`; each reply at `debug`, which a logger gets by default
+//! ([`crate::trace`]) and the standard output does not; the steps before it at `trace`. So without a logger a request costs the
+//! checks that nobody wants to know of it, and with one a line.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tracing::{Level, debug, enabled, info, warn};
+use tracing::{Level, debug, enabled, info, trace, warn};
 
 use crate::broker::{DropReason, Notice, Watch};
 use crate::status::Hub;
@@ -27,7 +28,7 @@ impl Watcher {
 
 impl Watch for Watcher {
     fn notice(&mut self, now: Duration, notice: Notice<'_>) {
-        trace(&notice);
+        tell(&notice);
         if let Some(events) = self.hub.events().filter(|events| events.wanted()) {
             self.line.clear();
             json(&mut self.line, now, &notice);
@@ -51,12 +52,13 @@ impl std::fmt::Display for Name<'_> {
     }
 }
 
-fn trace(notice: &Notice<'_>) {
+fn tell(notice: &Notice<'_>) {
     match *notice {
-        Notice::Request { .. } | Notice::Dispatch { attempt: 1, .. } | Notice::Reply { .. } if !enabled!(Level::DEBUG) => {}
-        Notice::Request { id, client } => debug!(id, client = %Name(client), "request"),
+        Notice::Request { .. } | Notice::Dispatch { .. } if !enabled!(Level::TRACE) => {}
+        Notice::Reply { .. } if !enabled!(Level::DEBUG) => {}
+        Notice::Request { id, client } => trace!(id, client = %Name(client), "request"),
         Notice::Dispatch { id, client, worker, attempt } => {
-            debug!(id, client = %Name(client), worker = %Name(worker), attempt, "dispatch");
+            trace!(id, client = %Name(client), worker = %Name(worker), attempt, "dispatch");
         }
         Notice::Reply { id, client, worker, took } => {
             debug!(id, client = %Name(client), worker = %Name(worker), ?took, "reply");
