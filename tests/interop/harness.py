@@ -126,10 +126,12 @@ class Stage:
         program = {"lru": "lru_broker.py", "ppp-queue": "ppp_queue.py"}[kind]
         return Broker(self, lambda front, back: [sys.executable, PEERS / program, front, back], {})
 
-    def worker(self, kind: str, name: str, port: int, delay_ms: int = 0, die_on: str | None = None) -> Process:
-        """A worker of one of the kinds in WORKERS."""
+    def worker(
+        self, kind: str, name: str, port: int, delay_ms: int = 0, die_on: str | None = None, dialect: str = "ppp"
+    ) -> Process:
+        """A worker of one of the kinds in WORKERS. Ours speaks the dialect; the others have it in their kind's name."""
         if kind == "ours":
-            env = {"SERVICE_TIME": f"{delay_ms}ms"}
+            env = {"SERVICE_TIME": f"{delay_ms}ms", "DIALECT": dialect}
             return self.start(BIN / "worker", name, "127.0.0.1", port, env=env)
         api, dialect = kind.split("-")
         if api == "pyzmq":

@@ -7,7 +7,9 @@ import zmq
 
 from harness import BIN, NODE, PEERS, ask, cases, free_port, until
 
+# A worker of theirs for each foreign broker, and the dialect in which ours serves it.
 FOREIGN = {"lab-short": "v5-short", "lab-long": "v5-long", "lru": "pyzmq-guide", "ppp-queue": "pyzmq-ppp"}
+DIALECT = {"lab-short": "cbw-short", "lab-long": "cbw-long", "lru": "guide", "ppp-queue": "ppp"}
 
 
 @pytest.mark.parametrize("kind", cases(list(FOREIGN)))
@@ -17,10 +19,11 @@ def test_our_client_on_a_foreign_broker(stage, kind):
     assert stage.start(BIN / "client", "CLI", 20, "127.0.0.1", broker.frontend).exit_code() == 0
 
 
-def test_our_worker_on_a_paranoid_pirate_queue(stage):
-    broker = stage.foreign_broker("ppp-queue")
-    stage.worker("ours", "w-1", broker.backend)
-    client = stage.socket(zmq.REQ, broker.frontend)
+@pytest.mark.parametrize("kind", cases(list(FOREIGN)))
+def test_our_worker_on_a_foreign_broker(stage, kind):
+    broker = stage.foreign_broker(kind)
+    stage.worker("ours", "w-1", broker.backend, dialect=DIALECT[kind])
+    client = stage.socket(zmq.REQ, broker.frontend, b"client")
     for number in range(20):
         assert ask(client, b"q-%d" % number) == [b"q-%d w-1" % number]
 
