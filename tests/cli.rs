@@ -8,7 +8,9 @@ fn sessions() {
         .case("../tests/cli/*.trycmd");
 }
 
+#[cfg(test)]
 mod files {
+    use std::fmt::Write as _;
     use std::path::Path;
     use std::process::{Command, Output};
 
@@ -114,7 +116,8 @@ mod files {
     fn nothing_that_is_read_ends_in_a_panic() {
         let folder = folder();
         let long = format!("a = \"{}\"", "x".repeat(1_000_000));
-        let keys = (0..10_000).map(|n| format!("[worker.w{n}]\nreplcas = 1\n")).collect::<String>();
+        let mut keys = String::new();
+        (0..10_000).for_each(|n| writeln!(keys, "[worker.w{n}]\nreplcas = 1").unwrap());
         let deep = format!("a = {}", "[".repeat(200_000));
         let dotted = format!("{}a = 1", "a.".repeat(100_000));
         for text in [&long, &keys, &deep, &dotted, &"[".repeat(200_000), &"{".repeat(200_000), &"\u{feff}".to_owned(), &"\0".to_owned()] {

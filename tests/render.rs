@@ -11,6 +11,7 @@ mod templates;
 #[path = "render/write.rs"]
 mod write;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use cbwgen::lint::load;
@@ -54,7 +55,7 @@ fn what_is_written_is_what_is_expected() {
             assert_eq!(Seal::of(file.content.as_bytes()), Seal::Intact);
             // The header and the version are of the day.
             let body = file.content.splitn(3, '\n').last().unwrap().replace(&format!("\"{VERSION}\""), "\"[VERSION]\"");
-            all.push_str(&format!("# ==> {} <==\n{body}\n", file.path));
+            writeln!(all, "# ==> {} <==\n{body}", file.path).unwrap();
         }
         let expected = snapbox::Data::read_from(&path.with_extension("out"), Some(snapbox::data::DataFormat::Text));
         snapbox::Assert::new().action_env("SNAPSHOTS").normalize_paths(false).eq(all, expected);
@@ -106,7 +107,7 @@ fn what_no_dockerfile_can_hold_is_told() {
 fn many_components_are_rendered() {
     let mut topology = "[broker.bro]\n".to_owned();
     for number in 0..2_000 {
-        topology.push_str(&format!("[worker.w{number}]\n"));
+        writeln!(topology, "[worker.w{number}]").unwrap();
     }
     assert_eq!(rendered(&topology).len(), 2_003);
 }

@@ -146,7 +146,9 @@ pub fn page() -> String {
     let mut add = |title: &str, command: &mut clap::Command| {
         let help = command.render_long_help().to_string();
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-        page += &format!("\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+        for part in ["\n## ", title, "\n\n```text\n", help.join("\n").trim_end(), "\n```\n"] {
+            page.push_str(part);
+        }
     };
     let mut root = Cli::command().term_width(100);
     root.build();
@@ -191,16 +193,18 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Schema => print(&schema::schema()),
         Command::Rules => print(&docs::rules_table()),
-        Command::Explain { rule } => match rules::by_name(rule) {
-            Some(rule) => print(&docs::explain(rule)),
-            None => {
-                let hint = did_you_mean(rule, rules::ALL.iter().map(|rule| rule.name))
-                    .map_or_else(|| "`cbwgen rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-                bail!("there is no rule `{rule}`; {hint}")
-            }
-        },
+        Command::Explain { rule } => explain(rule),
         Command::Prepare { topology } => run_prepare(topology, cli.color),
     }
+}
+
+fn explain(name: &str) -> anyhow::Result<u8> {
+    if let Some(rule) = rules::by_name(name) {
+        return print(&docs::explain(rule));
+    }
+    let hint = did_you_mean(name, rules::ALL.iter().map(|rule| rule.name))
+        .map_or_else(|| "`cbwgen rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+    bail!("there is no rule `{name}`; {hint}")
 }
 
 /// Prints to standard output. A reader that has gone away has read enough.

@@ -10,7 +10,7 @@ use crate::plan::{ImageSource, Plan};
 pub struct MissingFile {
     /// Relative to the topology.
     pub path: String,
-    /// What it is for, in words: `the secret `x` of `y``.
+    /// What it is for, in words, as in: the secret `x` of `y`.
     pub what_for: String,
     /// Where the topology names it.
     pub place: Place,

@@ -174,7 +174,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// The endpoint as ZeroMQ writes it: `tcp://bro:9999`.
+    /// The endpoint as `ZeroMQ` writes it: `tcp://bro:9999`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("tcp://{}:{}", self.host, self.port)

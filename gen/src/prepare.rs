@@ -61,9 +61,12 @@ pub fn prepare(plan: &Plan, topology_folder: &Path) -> Result<Vec<Prepared>, Err
             let shown = || folder.display().to_string();
             let failed = |error| Error::Make { folder: shown(), component: component.name.clone(), error };
             let made = !folder.exists();
-            std::fs::create_dir_all(&folder).map_err(|error| match folder.is_dir() || !folder.exists() {
-                true => failed(error),
-                false => Error::NotAFolder { folder: shown(), component: component.name.clone() },
+            std::fs::create_dir_all(&folder).map_err(|error| {
+                if folder.is_dir() || !folder.exists() {
+                    failed(error)
+                } else {
+                    Error::NotAFolder { folder: shown(), component: component.name.clone() }
+                }
             })?;
             let owner = std::fs::metadata(&folder).map_err(failed)?.uid();
             let me = effective_user();

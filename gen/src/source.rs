@@ -173,6 +173,7 @@ fn missing_hint(path: &Path) -> String {
 pub type Pointer = Vec<String>;
 
 /// Makes a [`Pointer`] from keys.
+#[must_use]
 pub fn pointer<const N: usize>(steps: [&str; N]) -> Pointer {
     steps.iter().map(|step| (*step).to_owned()).collect()
 }

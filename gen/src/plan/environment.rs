@@ -297,7 +297,6 @@ fn dependencies(plan: &mut Plan) {
 fn healthcheck(written: Option<spec::Healthcheck>, role: &Role, image: &ImageSource) -> Option<Healthcheck> {
     let seconds = |count: u64| Duration::from_millis(count * 1000);
     match (written, image) {
-        (Some(spec::Healthcheck::None), _) => None,
         (Some(spec::Healthcheck::Check(check)), _) => Some(Healthcheck {
             test: match &check.command {
                 Command::Arguments(arguments) => std::iter::once("CMD".to_owned()).chain(arguments.iter().cloned()).collect(),
@@ -320,7 +319,7 @@ fn healthcheck(written: Option<spec::Healthcheck>, role: &Role, image: &ImageSou
                 start_period: seconds(10),
             })
         }
-        (None, _) => None,
+        (Some(spec::Healthcheck::None) | None, _) => None,
     }
 }
 
@@ -363,8 +362,8 @@ fn resolve_program(program: spec::Program, fill: impl FnMut(&str) -> String) -> 
                 (_, true) | (".", false) => source.clone(),
                 (folder, false) => source.strip_prefix(folder).map_or(source.clone(), |rest| rest.trim_start_matches('/').to_owned()),
             };
-            let file = source.rsplit('/').next().unwrap_or_default();
-            let destination = destination.unwrap_or_else(|| format!("./{file}"));
+            let last = source.rsplit('/').next().unwrap_or_default();
+            let destination = destination.unwrap_or_else(|| format!("./{last}"));
             (if inside.is_empty() { ".".to_owned() } else { inside }, destination)
         })
         .collect();

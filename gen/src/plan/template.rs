@@ -7,6 +7,9 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, context};
 
 use super::Binding;
 
+/// Compiled once: a topology may have thousands of templates.
+static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+
 /// The most that one text may grow to, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -15,7 +18,6 @@ pub(super) fn fill(text: &str, name: &str, bindings: &[Binding]) -> Result<Strin
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Ok(text.to_owned());
     }
-    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
     let environment = ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);

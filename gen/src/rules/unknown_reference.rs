@@ -3,6 +3,7 @@
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::plan::Endpoint;
 use crate::rules::list;
+use crate::spec::values::Name;
 use crate::topology::{Component, Topology};
 
 rule! {
@@ -30,7 +31,7 @@ fn help<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Stri
 #[must_use]
 pub fn component(name: &str, topology: &Topology, place: Place) -> Finding {
     let components = topology.components.iter().map(|component| component.name.as_str());
-    let known = components.chain(topology.externals.keys().map(|name| name.as_str()));
+    let known = components.chain(topology.externals.keys().map(Name::as_str));
     let name = crate::source::decode::shorten(name);
     RULE.finding(place, format!("there is no component `{name}`"), CONSEQUENCE.to_owned(), help(&name, known))
 }

@@ -47,6 +47,7 @@ const MAX_MISTAKES: usize = 200;
 
 /// Decodes a tree, or as much of it as is right, and all mistakes in the order in which they were met.
 /// `start` is the way from the root of the file to this tree. `None` when a value that is needed is missing.
+#[must_use]
 pub fn decode<T: serde::de::DeserializeOwned>(mut root: Node, start: &Pointer) -> (Option<T>, Vec<Located>) {
     let mut mistakes: Vec<Located> = Vec::new();
     while mistakes.len() < MAX_MISTAKES {

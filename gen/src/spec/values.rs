@@ -485,7 +485,8 @@ impl FromStr for Volume {
         }
         let volume = Self { source: source.to_owned(), target: target.to_owned(), read_only: mode == "ro" };
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if !volume.is_bind() && !(source.starts_with(|c: char| c.is_ascii_alphanumeric()) && source.chars().all(legal)) {
+        let is_name = source.starts_with(|c: char| c.is_ascii_alphanumeric()) && source.chars().all(legal);
+        if !volume.is_bind() && !is_name {
             return Err(if source.contains('/') {
                 format!("`{source}` is neither a path nor the name of a volume: a relative path begins with `./`, as in `./{source}`")
             } else {
