@@ -7,6 +7,8 @@ mod environment;
 mod order;
 pub mod show;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

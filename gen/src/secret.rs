@@ -33,8 +33,8 @@ pub fn conceal(text: &str) -> String {
         shown.push_str(before);
         rest = after;
         let key = before[..equals].trim_end().trim_end_matches(['"', '\'']);
-        let start = key.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |at| at + 1);
-        if !is_secret_name(&key[start..]) {
+        let name = key.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        if !is_secret_name(name) {
             continue;
         }
         let spaces = rest.len() - rest.trim_start().len();
