@@ -47,7 +47,7 @@ pub struct BrokerArgs {
     /// Interval of heartbeats to ppp workers (RFC 6), which count as dead after three without a sign of life
     #[arg(long, value_name = "DURATION", env = "HEARTBEAT", default_value = "1s", value_parser = positive)]
     pub heartbeat: Duration,
-    /// Interval of ZMTP pings to silent peers; `0` = none, for peers older than libzmq 4.3.0 (libzmq#3060)
+    /// Interval of ZMTP pings to silent workers; `0` = none, for peers older than libzmq 4.3.0 (libzmq#3060)
     #[arg(long, value_name = "DURATION", env = "PING", default_value = "10s", value_parser = config::duration)]
     pub ping: Duration,
     /// How long to learn the names of workers of an earlier broker before the backend opens; `0` = not at all

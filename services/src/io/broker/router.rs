@@ -61,7 +61,8 @@ impl Router {
         socket.set_tcp_keepalive_intvl(5)?;
         socket.set_tcp_keepalive_cnt(3)?;
         let ping = i32::try_from(args.ping.as_millis()).unwrap_or(i32::MAX);
-        if ping > 0 {
+        // Not to clients: each ping sets timers in libzmq, and with 10,000 of them it does nothing else. TCP keep-alive is theirs.
+        if ping > 0 && name == "backend" {
             socket.set_heartbeat_ivl(ping)?;
             // Long, since a peer may be stopped for a while. TCP keep-alive notices a dead machine earlier, but for data on its way.
             socket.set_heartbeat_timeout(ping.saturating_mul(6))?;
