@@ -27,9 +27,12 @@ const LIMIT: usize = 4 << 20;
 /// Lines of a busy service are written in batches of this long.
 const BATCH: Duration = Duration::from_millis(10);
 /// What a service with a logger traces when nobody says otherwise.
-const WITH_LOGGER: &str = "info,cbw_services::io::broker::watch=debug";
+const WITH_LOGGER: &str = "info,cbw_services::io::broker::watch=debug,cbw_services::answers=debug";
 /// How long the last lines may take when the service ends.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// Target of the line that a worker has for each request.
+pub const ANSWERS: &str = "cbw_services::answers";
 
 /// The standard stream that trace lines go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ fn a_whole_system_answers_logs_and_ends_in_order() {
         assert_eq!(service.stop(), Some(0));
     }
     let log = fs::read_to_string(file).unwrap();
-    for told in ["c1-10 → c1-10 w", "c2-1 → c2-1 w", " w1 INFO ", " w2 INFO ", " broker INFO the broker stops"] {
+    for told in ["c1-10 → c1-10 w", "c2-1 → c2-1 w", " w1 DEBUG answered client=c", " w2 DEBUG answered client=c", " broker INFO the broker stops"] {
         assert!(log.contains(told), "{told} in {log}");
     }
 }

@@ -31,7 +31,7 @@ fn it_registers_and_echoes_with_its_name() {
     router.say(&frames);
     assert_eq!(router.hear_words(), ["wor", "cli", "", "two", "frames wor"]);
     assert_eq!(worker.stop(), Some(0));
-    assert!(worker.output().contains("answered"), "{}", worker.output());
+    assert!(worker.output().contains("connected to the broker"), "{}", worker.output());
 }
 
 #[test]

@@ -241,7 +241,7 @@ impl Running {
                 && let Some((client, since)) = self.begun.take()
             {
                 self.took.observe(since.elapsed());
-                tracing::info!(client = %String::from_utf8_lossy(&client), us = since.elapsed().as_micros(), "answered");
+                tracing::debug!(target: trace::ANSWERS, client = %String::from_utf8_lossy(&client), us = since.elapsed().as_micros(), "answered");
             }
             let mut actions = Vec::new();
             self.worker.handle(self.now(), event, &mut actions);
