@@ -111,7 +111,17 @@ impl Client {
     #[must_use]
     pub fn new(plan: Plan, backoff: Backoff) -> Self {
         let lanes = plan.concurrency.max(1);
-        Self { plan, lanes: vec![Lane::Free; lanes], fresh: vec![true; lanes], backoff, next: 1, identities: 0, wrong: 0, stopped: false, ended: false }
+        Self {
+            plan,
+            lanes: vec![Lane::Free; lanes],
+            fresh: vec![true; lanes],
+            backoff,
+            next: 1,
+            identities: 0,
+            wrong: 0,
+            stopped: false,
+            ended: false,
+        }
     }
 
     /// Takes an event at `now` and appends what is to be done to `actions`.

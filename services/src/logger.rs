@@ -118,9 +118,15 @@ pub struct Counters {
 enum Stop {
     No,
     /// Reading what has arrived.
-    Reading { quiet_at: Duration, last: Duration, until: Duration },
+    Reading {
+        quiet_at: Duration,
+        last: Duration,
+        until: Duration,
+    },
     /// Writing it.
-    Writing { until: Duration },
+    Writing {
+        until: Duration,
+    },
 }
 
 /// The machine.

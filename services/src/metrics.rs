@@ -171,7 +171,12 @@ mod tests {
         let mut figures = Exposition::default();
         figures.histogram("cbw_seconds", "Time.", &histogram);
         let text = figures.into_text();
-        for line in ["cbw_seconds_bucket{le=\"0.001\"} 2", "cbw_seconds_bucket{le=\"0.05\"} 3", "cbw_seconds_bucket{le=\"+Inf\"} 4", "cbw_seconds_count 4"] {
+        for line in [
+            "cbw_seconds_bucket{le=\"0.001\"} 2",
+            "cbw_seconds_bucket{le=\"0.05\"} 3",
+            "cbw_seconds_bucket{le=\"+Inf\"} 4",
+            "cbw_seconds_count 4",
+        ] {
             assert!(text.lines().any(|l| l == line), "{line} in {text}");
         }
     }

@@ -66,7 +66,9 @@ impl Hub {
     }
 
     fn with(waker: Waker, events: Option<Events>) -> Self {
-        Self { shared: Arc::new(Shared { asked: AtomicBool::new(false), answer: Mutex::default(), answered: Condvar::new(), waker, events }) }
+        Self {
+            shared: Arc::new(Shared { asked: AtomicBool::new(false), answer: Mutex::default(), answered: Condvar::new(), waker, events }),
+        }
     }
 
     /// For the loop: whether somebody waits for [`Hub::answer`]. One atomic load.

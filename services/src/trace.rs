@@ -244,7 +244,8 @@ mod tests {
     fn line_of(format: LogFormat, log: impl FnOnce()) -> String {
         let mailbox = Arc::new(Mailbox::new(1 << 20));
         let sink = LogSink::new(Arc::clone(&mailbox));
-        let layer = Lines { name: "bro".to_owned(), format, stream: Arc::new(Mailbox::new(1)), stream_level: LevelFilter::TRACE, sink: Some(sink) };
+        let layer =
+            Lines { name: "bro".to_owned(), format, stream: Arc::new(Mailbox::new(1)), stream_level: LevelFilter::TRACE, sink: Some(sink) };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         let mut batch = Batch::default();
         mailbox.take(&mut batch, Duration::ZERO);
@@ -261,7 +262,10 @@ mod tests {
     fn json_lines_are_for_programs() {
         let line = line_of(LogFormat::Json, || tracing::warn!(worker = "WOR_\"a", since = 3_u64, "a worker is gone"));
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(value, serde_json::json!({ "service": "bro", "level": "WARN", "message": "a worker is gone", "worker": "WOR_\"a", "since": 3 }));
+        assert_eq!(
+            value,
+            serde_json::json!({ "service": "bro", "level": "WARN", "message": "a worker is gone", "worker": "WOR_\"a", "since": 3 })
+        );
     }
 
     proptest! {

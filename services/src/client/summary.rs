@@ -79,7 +79,8 @@ impl Summary {
     /// One JSON object on one line.
     #[must_use]
     pub fn json(&self, wrong: u64, elapsed: Duration) -> String {
-        let figures: Vec<_> = self.figures(wrong, elapsed).iter().map(|(name, value)| format!("{}:{}", Quoted(name), rounded(*value))).collect();
+        let figures: Vec<_> =
+            self.figures(wrong, elapsed).iter().map(|(name, value)| format!("{}:{}", Quoted(name), rounded(*value))).collect();
         format!("{{{}}}", figures.join(","))
     }
 
@@ -119,8 +120,15 @@ mod tests {
         }
         summary.add(&Outcome { n: 101, reply: Err("x".to_owned()), took: Duration::ZERO, retries: 2 });
         let value: serde_json::Value = serde_json::from_str(&summary.json(0, Duration::from_secs(2))).unwrap();
-        assert_eq!((&value["answered"], &value["failed"], &value["retries"], &value["per_second"]), (&100.into(), &1.into(), &2.into(), &50.into()));
+        assert_eq!(
+            (&value["answered"], &value["failed"], &value["retries"], &value["per_second"]),
+            (&100.into(), &1.into(), &2.into(), &50.into())
+        );
         assert!((value["p50_ms"].as_f64().unwrap() - 50.0).abs() < 0.1);
-        assert!(summary.text(0, Duration::from_secs(2)).starts_with("answered 100  failed 1  wrong 0  retries 2  seconds 2  per second 50\nmin ms 1 "));
+        assert!(
+            summary
+                .text(0, Duration::from_secs(2))
+                .starts_with("answered 100  failed 1  wrong 0  retries 2  seconds 2  per second 50\nmin ms 1 ")
+        );
     }
 }

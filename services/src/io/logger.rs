@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zmq::{Context, DONTWAIT, Message, PollItem, Socket, SocketType};
 
-pub use self::sink::start_sink;
 use self::disk::Disk;
+pub use self::sink::start_sink;
 use crate::backoff::Backoff;
 use crate::config::{LogFormat, authority};
 use crate::io::peer::poll;
@@ -42,7 +42,8 @@ pub fn run(args: &LoggerServiceArgs) -> Result<usize, Box<dyn Error>> {
     tracing::info!(endpoint, file = %path.display(), "the logger starts");
 
     let beginning = Instant::now();
-    let limits = Limits { memory: usize::try_from(args.memory).unwrap_or(usize::MAX), rotate: args.rotate.filter(|&size| size > 0), batch: BATCH };
+    let limits =
+        Limits { memory: usize::try_from(args.memory).unwrap_or(usize::MAX), rotate: args.rotate.filter(|&size| size > 0), batch: BATCH };
     let mut logger = Logger::new(limits, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)));
     let disk = Disk::new(path, args.keep, wakeup.waker())?;
     let mut told = Told::default();

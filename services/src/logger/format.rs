@@ -21,7 +21,11 @@ pub fn record<'a>(line: &mut Vec<u8>, format: LogFormat, time: &str, frames: imp
             let text = frames.into_iter().map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
             let text = text.trim_end_matches('\n');
             let object = text.starts_with('{') && !text.contains('\n') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-            let entry = if object { format!("{{\"time\":\"{time}\",\"record\":{text}}}") } else { format!("{{\"time\":\"{time}\",\"record\":{}}}", Quoted(text)) };
+            let entry = if object {
+                format!("{{\"time\":\"{time}\",\"record\":{text}}}")
+            } else {
+                format!("{{\"time\":\"{time}\",\"record\":{}}}", Quoted(text))
+            };
             line.extend_from_slice(entry.as_bytes());
         }
     }

@@ -178,7 +178,9 @@ fn stream_events(stream: &mut TcpStream, events: &Events) -> io::Result<()> {
             // A listener that only listens is noticed to be gone by reading.
             match stream.read(&mut [0; 64]) {
                 Ok(0) => break Ok(()),
-                Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => break Err(error),
+                Err(error) if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) => {
+                    break Err(error);
+                }
                 _ => continue,
             }
         }
@@ -227,7 +229,12 @@ mod tests {
 
     #[test]
     fn pages_are_what_the_loop_reports() {
-        let report = Report { unready: Some("no worker".to_owned()), metrics: "m 1\n".to_owned(), status: Some("{}".to_owned()), ..Report::default() };
+        let report = Report {
+            unready: Some("no worker".to_owned()),
+            metrics: "m 1\n".to_owned(),
+            status: Some("{}".to_owned()),
+            ..Report::default()
+        };
         let (address, _hub) = service(report);
         let page = |path: &str| get(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert!(page("/healthz").starts_with("HTTP/1.1 200"));

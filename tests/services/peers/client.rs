@@ -27,11 +27,12 @@ fn answer(router: &Router) -> (String, String) {
 fn results(client: &Service) -> Vec<Value> {
     let lines = client.output();
     let results = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    results.map(|mut result| {
-        assert!(result["ms"].take().is_f64());
-        result
-    })
-    .collect()
+    results
+        .map(|mut result| {
+            assert!(result["ms"].take().is_f64());
+            result
+        })
+        .collect()
 }
 
 #[test]

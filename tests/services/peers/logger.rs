@@ -185,7 +185,8 @@ fn rotation_keeps_the_youngest_files_and_every_line_whole() {
     assert!(logger.figure("cbw_logger_rotations_total") >= 4.0);
     assert_eq!(logger.stop(), Some(0));
     assert!(!bench.folder.path().join("logs.4").exists());
-    let all: String = [".3", ".2", ".1", ""].iter().map(|end| fs::read_to_string(format!("{}{end}", bench.file().display())).unwrap()).collect();
+    let all: String =
+        [".3", ".2", ".1", ""].iter().map(|end| fs::read_to_string(format!("{}{end}", bench.file().display())).unwrap()).collect();
     let numbers: Vec<u32> = records(&all).iter().map(|record| record.strip_prefix("record ").unwrap().parse().unwrap()).collect();
     assert_eq!(numbers.last(), Some(&4999));
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));

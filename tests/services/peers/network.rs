@@ -23,21 +23,54 @@ const END: Duration = Duration::from_secs(120);
 /// What will happen. A connection that was lost in the meantime makes it not happen.
 enum Step {
     /// A worker's attempt to connect comes to its end.
-    Connected { worker: usize, connection: u64 },
+    Connected {
+        worker: usize,
+        connection: u64,
+    },
     /// A worker notices that its connection is gone.
-    Lost { worker: usize, connection: u64 },
+    Lost {
+        worker: usize,
+        connection: u64,
+    },
     /// The broker notices that a worker's connection is gone.
-    Gone { worker: usize, connection: u64 },
-    ToBroker { worker: usize, connection: u64, frames: Vec<Frame> },
-    ToWorker { connection: u64, frames: Vec<Frame> },
-    Done { worker: usize, life: u64, job: u64, answer: Vec<Frame> },
-    Request { identity: String, body: String },
-    Reply { identity: Frame, frames: Vec<Frame> },
+    Gone {
+        worker: usize,
+        connection: u64,
+    },
+    ToBroker {
+        worker: usize,
+        connection: u64,
+        frames: Vec<Frame>,
+    },
+    ToWorker {
+        connection: u64,
+        frames: Vec<Frame>,
+    },
+    Done {
+        worker: usize,
+        life: u64,
+        job: u64,
+        answer: Vec<Frame>,
+    },
+    Request {
+        identity: String,
+        body: String,
+    },
+    Reply {
+        identity: Frame,
+        frames: Vec<Frame>,
+    },
     BrokerDies,
     BrokerStarts,
-    WorkerDies { worker: usize },
-    WorkerStarts { worker: usize },
-    LinkBreaks { worker: usize },
+    WorkerDies {
+        worker: usize,
+    },
+    WorkerStarts {
+        worker: usize,
+    },
+    LinkBreaks {
+        worker: usize,
+    },
 }
 
 struct Hand {

@@ -177,7 +177,9 @@ fn what_is_not_of_the_protocol_is_dropped_and_counted() {
 
 #[test]
 fn a_mistake_on_the_command_line_is_exit_code_2() {
-    for arguments in [&["wor", "tcp://x"][..], &["wor", "x", "0"], &["wor", "x", "1", "--exec", "sh -c 'x"], &["wor", "x", "1", "--service-time", "2"]] {
+    for arguments in
+        [&["wor", "tcp://x"][..], &["wor", "x", "0"], &["wor", "x", "1", "--exec", "sh -c 'x"], &["wor", "x", "1", "--service-time", "2"]]
+    {
         assert_eq!(Service::start(WORKER, arguments, &[]).wait(), Some(2), "{arguments:?}");
     }
 }

@@ -42,7 +42,12 @@ pub enum LinkEvent {
 
 impl Link {
     /// Begins to connect to `address` with a socket that is set up by `prepare`.
-    pub fn open(context: &Context, kind: SocketType, address: SocketAddr, prepare: impl FnOnce(&Socket) -> zmq::Result<()>) -> zmq::Result<Self> {
+    pub fn open(
+        context: &Context,
+        kind: SocketType,
+        address: SocketAddr,
+        prepare: impl FnOnce(&Socket) -> zmq::Result<()>,
+    ) -> zmq::Result<Self> {
         let socket = context.socket(kind)?;
         socket.set_linger(LINGER)?;
         socket.set_ipv6(true)?;

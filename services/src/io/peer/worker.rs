@@ -323,7 +323,11 @@ impl Running {
         figures.counter("cbw_worker_stale_replies_total", "Answers given up because the connection was lost.", counters.stale);
         figures.counter("cbw_worker_dropped_messages_total", "Messages that are not of the protocol.", counters.dropped);
         figures.counter("cbw_worker_disconnects_total", "Connections to the broker that were lost.", counters.losses);
-        figures.gauge("cbw_worker_registered", "Whether the worker is registered with the broker.", f64::from(u8::from(self.worker.is_registered())));
+        figures.gauge(
+            "cbw_worker_registered",
+            "Whether the worker is registered with the broker.",
+            f64::from(u8::from(self.worker.is_registered())),
+        );
         figures.gauge("cbw_worker_busy", "Whether a request is in hand.", f64::from(u8::from(self.worker.is_busy())));
         figures.histogram("cbw_worker_request_duration_seconds", "How long requests took to answer.", &self.took);
         let unready = (!self.worker.is_registered()).then(|| format!("not registered with the broker `{}`", self.resolver.peer()));

@@ -54,7 +54,9 @@ fn a_full_volume_loses_nothing_that_was_taken() {
     let taken = logger.figure("cbw_logger_records_total");
     fs::remove_file(&ballast).unwrap();
     // There is room for what is held, not for all that is still on its way: look at what was taken by then.
-    wait_until("it writes again", || logger.figure("cbw_logger_written_bytes_total") >= 65536.0 + 50000.0 || logger.figure("cbw_logger_healthy") > 0.0);
+    wait_until("it writes again", || {
+        logger.figure("cbw_logger_written_bytes_total") >= 65536.0 + 50000.0 || logger.figure("cbw_logger_healthy") > 0.0
+    });
     wait_until("what was held is in the file", || bench.text().lines().count() as f64 >= taken);
     let text = bench.text();
     for (n, record) in records(&text).iter().enumerate().take(taken as usize) {
