@@ -180,6 +180,12 @@ impl<F: Frame> Broker<F> {
         self.drain.is_some() && self.clients.len() == 0
     }
 
+    /// Whether a request that comes now can only wait: others wait already, so no worker is ready.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        !(self.waiting.is_empty() && self.again.is_empty())
+    }
+
     /// How long clients waited for their replies.
     #[must_use]
     pub fn latency(&self) -> &Histogram {

@@ -226,8 +226,20 @@ fn a_worker_that_registers_anew_has_lost_its_work() {
     let mut bench = Bench::default();
     bench.worker(&["w", "", "", ""]);
     bench.client(&["c", "", "x"]);
-    assert_eq!(bench.worker(&["w", "", "", ""]), ["B w||c|x"]);
-    assert_eq!(bench.worker(&["w", "", "c", "r"]), ["F c||r"]);
+    assert_eq!(bench.worker(&["w", "", "", ""]), ["B w||c#0.2|x"]);
+    assert_eq!(bench.worker(&["w", "", "c#0.2", "r"]), ["F c||r"]);
+}
+
+#[test]
+fn a_worker_that_got_its_work_twice_does_not_answer_the_next_request_with_it() {
+    let mut bench = Bench::default();
+    bench.worker(&["w", PPP_READY]);
+    assert_eq!(bench.client(&["c", "", "x"]), ["B w|c||x"]);
+    // Its new connection had the identity already when the work was sent, and its registration comes after that.
+    assert_eq!(bench.worker(&["w", PPP_READY]), ["B w|c#0.2||x"]);
+    assert_eq!(bench.worker(&["w", "c", "", "r"]), NOTHING);
+    assert_eq!(bench.worker(&["w", "c#0.2", "", "r"]), ["F c||r"]);
+    assert_eq!(bench.client(&["c", "", "y"]), ["B w|c||y"]);
 }
 
 #[test]

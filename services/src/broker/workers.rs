@@ -65,13 +65,15 @@ impl<F: Frame> Broker<F> {
 
     /// A worker is there and free: a new entry, or the old one without what it had.
     fn stands_by<W: Watch>(&mut self, key: Option<usize>, id: &[u8], dialect: Dialect, registered: bool, context: &mut Context<'_, F, W>) {
+        let mut had_work = false;
         if let Some(key) = key {
             self.goes(key, DownReason::Replaced, context);
-            self.workers.remove(key);
+            had_work = matches!(self.workers.remove(key).state, State::Working(_) | State::Late(_));
         }
         let mut worker = Worker::new(id, dialect, State::Ready, context.now);
-        // A REQ socket that speaks has nothing in hand. A DEALER may have, unless it has just begun.
-        worker.confirmed = registered || dialect.is_req();
+        // A REQ socket that speaks has nothing in hand. A DEALER may have, unless it has just begun. Either may get, by its new
+        // connection, what was given to the old one a moment before it spoke.
+        worker.confirmed = (registered || dialect.is_req()) && !had_work;
         let Some(key) = self.add(worker, context) else { return };
         if dialect == Dialect::Ppp {
             self.workers[key].beat = context.now + self.config.heartbeat;

@@ -36,6 +36,9 @@ const BATCH: usize = 256;
 /// Turns of both sides before the loop looks at signals, questions and timers.
 const ROUNDS: usize = 8;
 
+/// How long requests may gather while every worker is busy.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// What was there to take from a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
@@ -114,6 +117,10 @@ impl Loop {
         let mut draining = false;
         while !self.machine.is_drained() {
             let emptied = self.serve()?;
+            if self.machine.is_drained() {
+                // The last reply is out, and nothing would end a sleep.
+                break;
+            }
             if hub.asked() {
                 hub.answer(report(&self.machine, self.start.elapsed()));
             }
@@ -152,7 +159,11 @@ impl Loop {
     fn sleep(&mut self, wakeup: &Wakeup, emptied: bool) -> Result<(), Box<dyn Error>> {
         let left = self.machine.next_timeout().map(|due| due.saturating_sub(self.start.elapsed()));
         let left = if emptied { left } else { Some(Duration::ZERO) };
-        let woken = self.sleeper.sleep(left)?;
+        let mut woken = self.sleeper.sleep(left)?;
+        if emptied && woken.by_clients_only && self.machine.is_saturated() {
+            // New requests can only wait. Let them gather until a worker has something: one wake-up for all of them.
+            woken = self.sleeper.sleep(Some(left.map_or(GATHER, |left| left.min(GATHER))))?;
+        }
         if woken.by_wakeup {
             wakeup.drain();
         }

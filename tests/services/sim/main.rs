@@ -1,6 +1,7 @@
 //! The broker among clients and workers that misbehave, in a network and a time of their own.
 //!
-//! Every run is decided by a seed and by how often each fault happens, so a failure repeats and shrinks. After a time of faults
+//! Every run is decided by a seed and by how often each fault happens, so a failure repeats and shrinks; with `SIM_HISTORY=1` it
+//! tells all that the broker heard and said. After a time of faults
 //! everything is mended, and the system must come to rest with every account settled. What must hold at every moment is
 //! asserted in `world`, at the broker's border:
 //!

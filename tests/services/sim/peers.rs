@@ -8,8 +8,14 @@ use cbw_services::wire::{Dialect, Frame, GUIDE_READY, PPP_HEARTBEAT, PPP_READY, 
 pub const MS: fn(u64) -> Duration = Duration::from_millis;
 
 /// A frame that knows what kind of socket sent it, as libzmq's do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Part(pub Vec<u8>, pub SocketType);
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
 
 impl Frame for Part {
     fn bytes(&self) -> &[u8] {

@@ -87,6 +87,8 @@ pub struct World {
     next_poison: bool,
     unnoticed: bool,
     slow: bool,
+    /// Print all that the broker hears and says.
+    history: bool,
     most_working: usize,
     question: u32,
 }
@@ -125,6 +127,7 @@ impl World {
             next_poison: false,
             unnoticed: false,
             slow: false,
+            history: std::env::var_os("SIM_HISTORY").is_some(),
             most_working: 0,
             question: 0,
         };
@@ -244,7 +247,11 @@ impl World {
 
     fn tell(&mut self, event: Event<'_, Part>) {
         let mut out = Outbox::default();
+        let told = self.history.then(|| format!("{event:?}"));
         self.broker.handle(self.now, event, &mut out, &mut Clerk);
+        if let Some(told) = told {
+            println!("{:?} {told} -> {:?} {:?}", self.now, out.messages, out.frames);
+        }
         let mut lost = self.deliver(out);
         while let Some((side, id, work)) = lost.pop_front() {
             let mut out = Outbox::default();
