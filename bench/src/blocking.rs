@@ -18,22 +18,13 @@ pub struct Blocking {
 
 impl Blocking {
     /// Connects and shakes hands as a socket of this type.
-    pub fn connect(
-        address: SocketAddr,
-        socket_type: &str,
-        identity: &[u8],
-        patience: Duration,
-    ) -> io::Result<Self> {
+    pub fn connect(address: SocketAddr, socket_type: &str, identity: &[u8], patience: Duration) -> io::Result<Self> {
         let mut stream = TcpStream::connect_timeout(&address, patience)?;
         stream.set_nodelay(true)?;
         let mut hello = zmtp::greeting().to_vec();
         zmtp::ready(&mut hello, socket_type, identity);
         stream.write_all(&hello)?;
-        let mut made = Self {
-            stream,
-            decoder: Decoder::new(FRAME_LIMIT),
-            arrived: VecDeque::new(),
-        };
+        let mut made = Self { stream, decoder: Decoder::new(FRAME_LIMIT), arrived: VecDeque::new() };
         let give_up = Instant::now() + patience;
         while !made.read(give_up)? {
             if Instant::now() >= give_up {
@@ -67,20 +58,13 @@ impl Blocking {
     /// Reads once; whether the peer's `READY` was in it.
     fn read(&mut self, until: Instant) -> io::Result<bool> {
         // A time-out of zero would wait for ever.
-        let left = until
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
+        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left))?;
         let mut scratch = [0; 16 * 1024];
         let count = match self.stream.read(&mut scratch) {
             Ok(0) => return Err(ErrorKind::ConnectionReset.into()),
             Ok(count) => count,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
                 return Ok(false);
             }
             Err(error) => return Err(error),
@@ -88,11 +72,7 @@ impl Blocking {
         self.decoder.feed(&scratch[..count]);
         let mut ready = false;
         loop {
-            match self
-                .decoder
-                .next_item()
-                .map_err(|violation| io::Error::new(ErrorKind::InvalidData, violation))?
-            {
+            match self.decoder.next_item().map_err(|violation| io::Error::new(ErrorKind::InvalidData, violation))? {
                 None => return Ok(ready),
                 Some(Item::Message(frames)) => self.arrived.push_back(frames.to_vecs()),
                 Some(Item::Command(body)) if body.starts_with(b"\x05READY") => ready = true,

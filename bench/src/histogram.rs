@@ -11,8 +11,7 @@ pub struct Histogram {
 impl Histogram {
     /// Adds one latency.
     pub fn record(&mut self, latency: Duration) {
-        self.samples
-            .push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+        self.samples.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
     /// How many there are.
@@ -31,11 +30,6 @@ impl Histogram {
     pub fn per_mille<const N: usize>(&mut self, points: [usize; N]) -> [u32; N] {
         self.samples.sort_unstable();
         let last = self.samples.len().saturating_sub(1);
-        points.map(|point| {
-            self.samples
-                .get((self.samples.len() * point / 1000).min(last))
-                .copied()
-                .unwrap_or(0)
-        })
+        points.map(|point| self.samples.get((self.samples.len() * point / 1000).min(last)).copied().unwrap_or(0))
     }
 }

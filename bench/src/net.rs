@@ -24,40 +24,16 @@ pub struct Connection {
 
 impl Connection {
     /// Starts to connect as a socket of this type.
-    pub fn connect(
-        registry: &Registry,
-        token: Token,
-        address: SocketAddr,
-        socket_type: &str,
-        identity: &[u8],
-    ) -> io::Result<Self> {
-        Self::new(
-            registry,
-            token,
-            TcpStream::connect(address)?,
-            socket_type,
-            identity,
-        )
+    pub fn connect(registry: &Registry, token: Token, address: SocketAddr, socket_type: &str, identity: &[u8]) -> io::Result<Self> {
+        Self::new(registry, token, TcpStream::connect(address)?, socket_type, identity)
     }
 
     /// Takes an accepted or connecting stream.
-    pub fn new(
-        registry: &Registry,
-        token: Token,
-        mut stream: TcpStream,
-        socket_type: &str,
-        identity: &[u8],
-    ) -> io::Result<Self> {
+    pub fn new(registry: &Registry, token: Token, mut stream: TcpStream, socket_type: &str, identity: &[u8]) -> io::Result<Self> {
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let mut out = zmtp::greeting().to_vec();
         zmtp::ready(&mut out, socket_type, identity);
-        Ok(Self {
-            stream,
-            decoder: Decoder::new(FRAME_LIMIT),
-            out,
-            sent: 0,
-            open: false,
-        })
+        Ok(Self { stream, decoder: Decoder::new(FRAME_LIMIT), out, sent: 0, open: false })
     }
 
     /// Whether the peer's `READY` has arrived.
@@ -88,12 +64,7 @@ impl Connection {
             match self.stream.write(&self.out[self.sent..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => self.sent += count,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
-                {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -112,21 +83,12 @@ impl Connection {
 
     /// Reads what is there and hands each message to `take`, which may queue answers in the buffer that it is given.
     /// An error means that the connection is gone.
-    pub fn read(
-        &mut self,
-        scratch: &mut [u8],
-        mut take: impl FnMut(zmtp::Frames<'_>, &mut Vec<u8>),
-    ) -> io::Result<()> {
+    pub fn read(&mut self, scratch: &mut [u8], mut take: impl FnMut(zmtp::Frames<'_>, &mut Vec<u8>)) -> io::Result<()> {
         loop {
             let count = match self.stream.read(scratch) {
                 Ok(0) => return Err(ErrorKind::ConnectionReset.into()),
                 Ok(count) => count,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::NotConnected
-                    ) =>
-                {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -134,11 +96,7 @@ impl Connection {
             };
             self.decoder.feed(&scratch[..count]);
             loop {
-                match self
-                    .decoder
-                    .next_item()
-                    .map_err(|violation| io::Error::new(ErrorKind::InvalidData, violation))?
-                {
+                match self.decoder.next_item().map_err(|violation| io::Error::new(ErrorKind::InvalidData, violation))? {
                     None => break,
                     Some(Item::Message(frames)) => take(frames, &mut self.out),
                     Some(Item::Command(body)) if body.starts_with(b"\x05READY") => self.open = true,
@@ -181,13 +139,9 @@ pub fn open_more(
     while connections.len() < last || !pending.is_empty() {
         if begin.elapsed() > Duration::from_mins(1) {
             let missing = last - connections.len() + pending.len();
-            return Err(io::Error::new(
-                ErrorKind::TimedOut,
-                format!("{missing} of {count} connections did not open"),
-            ));
+            return Err(io::Error::new(ErrorKind::TimedOut, format!("{missing} of {count} connections did not open")));
         }
-        let connect =
-            |index| Connection::connect(poll.registry(), Token(index), address, socket_type, b"");
+        let connect = |index| Connection::connect(poll.registry(), Token(index), address, socket_type, b"");
         while connections.len() < last && pending.len() < AT_ONCE {
             pending.push((connections.len(), Instant::now() + RETRY));
             connections.push(connect(connections.len())?);
@@ -202,10 +156,7 @@ pub fn open_more(
         for event in &*events {
             let index = event.token().0;
             let connection = &mut connections[index];
-            let result = connection
-                .flush()
-                .and_then(|()| connection.read(scratch, |_, _| {}))
-                .and_then(|()| connection.flush());
+            let result = connection.flush().and_then(|()| connection.read(scratch, |_, _| {})).and_then(|()| connection.flush());
             let Some(place) = pending.iter().position(|(pending, _)| *pending == index) else {
                 result?;
                 continue;

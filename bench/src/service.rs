@@ -58,11 +58,7 @@ pub struct Service {
 
 impl Service {
     /// Starts a program; what it prints is thrown away.
-    pub fn start<A: AsRef<OsStr>>(
-        program: &Path,
-        arguments: impl IntoIterator<Item = A>,
-        environment: &[(&str, &str)],
-    ) -> Result<Self> {
+    pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>, environment: &[(&str, &str)]) -> Result<Self> {
         let child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().copied())
@@ -71,10 +67,7 @@ impl Service {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("starting `{}`", program.display()))?;
-        Ok(Self {
-            child,
-            program: program.to_owned(),
-        })
+        Ok(Self { child, program: program.to_owned() })
     }
 
     /// Its process id.
@@ -85,12 +78,8 @@ impl Service {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.child.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a process id")?;
-        kill_process(pid, signal)
-            .with_context(|| format!("signalling `{}`", self.program.display()))
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("a process id")?;
+        kill_process(pid, signal).with_context(|| format!("signalling `{}`", self.program.display()))
     }
 
     /// SIGKILL, and the end of it.
@@ -104,14 +93,10 @@ impl Service {
     pub fn terminate(&mut self, patience: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
         let mut status = None;
-        until(
-            &format!("`{}` has ended after SIGTERM", self.program.display()),
-            patience,
-            || {
-                status = self.child.try_wait().ok().flatten();
-                status.is_some()
-            },
-        )?;
+        until(&format!("`{}` has ended after SIGTERM", self.program.display()), patience, || {
+            status = self.child.try_wait().ok().flatten();
+            status.is_some()
+        })?;
         status.context("an exit status")
     }
 

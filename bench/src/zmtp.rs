@@ -149,9 +149,7 @@ impl<'a> Frames<'a> {
     /// One of them.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
-        self.places
-            .get(index)
-            .map(|place| &self.buffer[place.clone()])
+        self.places.get(index).map(|place| &self.buffer[place.clone()])
     }
 
     /// All of them.
@@ -181,13 +179,7 @@ impl Decoder {
     /// Reads frames of up to `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self {
-            buffer: Vec::new(),
-            start: 0,
-            places: Vec::new(),
-            greeted: false,
-            limit,
-        }
+        Self { buffer: Vec::new(), start: 0, places: Vec::new(), greeted: false, limit }
     }
 
     /// Whether the peer's greeting has arrived.
@@ -238,10 +230,7 @@ impl Decoder {
             self.places.push(place);
             if flags & MORE == 0 {
                 self.start = at;
-                return Ok(Some(Item::Message(Frames {
-                    buffer: &self.buffer,
-                    places: &self.places,
-                })));
+                return Ok(Some(Item::Message(Frames { buffer: &self.buffer, places: &self.places })));
             }
         }
     }
@@ -265,10 +254,7 @@ impl Decoder {
             };
             (9, u64::from_be_bytes(long))
         };
-        let Some(length) = (length <= self.limit)
-            .then_some(length)
-            .and_then(|length| usize::try_from(length).ok())
-        else {
+        let Some(length) = (length <= self.limit).then_some(length).and_then(|length| usize::try_from(length).ok()) else {
             return Err(Violation::TooLong(length));
         };
         let begin = at + head;
@@ -318,10 +304,7 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_with_its_context() {
-        assert_eq!(
-            pong(b"\x04PING\x00\x0aabc").unwrap(),
-            b"\x04\x08\x04PONGabc"
-        );
+        assert_eq!(pong(b"\x04PING\x00\x0aabc").unwrap(), b"\x04\x08\x04PONGabc");
         assert_eq!(pong(b"\x05READY"), None);
     }
 }

@@ -33,15 +33,9 @@ pub fn count(counter: &AtomicU64) {
 impl Tally {
     /// Whether all requests ended as they should, and there were some.
     pub fn clean(&self) -> bool {
-        let [sent, answered, errors, wrong, duplicate, unanswered] = [
-            &self.sent,
-            &self.answered,
-            &self.errors,
-            &self.wrong,
-            &self.duplicate,
-            &self.unanswered,
-        ]
-        .map(|counter| counter.load(Ordering::Relaxed));
+        let [sent, answered, errors, wrong, duplicate, unanswered] =
+            [&self.sent, &self.answered, &self.errors, &self.wrong, &self.duplicate, &self.unanswered]
+                .map(|counter| counter.load(Ordering::Relaxed));
         answered > 0 && sent == answered + errors && wrong + duplicate + unanswered == 0
     }
 

@@ -40,29 +40,15 @@ fn main() -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let bin = std::path::PathBuf::from(
-        bin.context("CBW_BIN or --bin must name the folder of our binaries")?,
-    );
+    let bin = std::path::PathBuf::from(bin.context("CBW_BIN or --bin must name the folder of our binaries")?);
     let descriptors = getrlimit(Resource::Nofile).maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: descriptors,
-            maximum: descriptors,
-        },
-    )?;
+    setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors })?;
     let waiting: usize = clients * each;
 
     let (frontend, backend) = (free_port()?, free_port()?);
     let queue = waiting.to_string();
-    let broker = Service::start(
-        &bin.join("broker"),
-        [frontend.to_string(), backend.to_string()],
-        &[("QUEUE", queue.as_str())],
-    )?;
-    until("the broker listens", PATIENCE, || {
-        listens(frontend) && listens(backend)
-    })?;
+    let broker = Service::start(&bin.join("broker"), [frontend.to_string(), backend.to_string()], &[("QUEUE", queue.as_str())])?;
+    until("the broker listens", PATIENCE, || listens(frontend) && listens(backend))?;
     let start = memory(&broker)?;
     println!("capacity: the broker alone {} KiB", start >> 10);
 
@@ -77,11 +63,7 @@ fn main() -> Result<()> {
     };
     crowd.connect(clients, frontend, "DEALER")?;
     let connected = memory(&broker)?;
-    println!(
-        "capacity: {clients} clients connected {} KiB, {} bytes each",
-        connected >> 10,
-        (connected - start) / clients as u64
-    );
+    println!("capacity: {clients} clients connected {} KiB, {} bytes each", connected >> 10, (connected - start) / clients as u64);
 
     for client in &mut crowd.connections {
         for _ in 0..each {
@@ -91,16 +73,8 @@ fn main() -> Result<()> {
     }
     crowd.settle_until_quiet(&broker)?;
     let full = memory(&broker)?;
-    println!(
-        "capacity: {waiting} requests waiting {} KiB, {} bytes each",
-        full >> 10,
-        full.saturating_sub(connected) / waiting as u64
-    );
-    ensure!(
-        crowd.busy == 0 && crowd.answered == 0,
-        "{} were refused before the queue was full",
-        crowd.busy
-    );
+    println!("capacity: {waiting} requests waiting {} KiB, {} bytes each", full >> 10, full.saturating_sub(connected) / waiting as u64);
+    ensure!(crowd.busy == 0 && crowd.answered == 0, "{} were refused before the queue was full", crowd.busy);
 
     for client in crowd.connections.iter_mut().take(MORE) {
         client.push(&[b"", &BODY]);
@@ -110,10 +84,7 @@ fn main() -> Result<()> {
     while crowd.busy < MORE && begin.elapsed() < PATIENCE {
         crowd.turn(false)?;
     }
-    println!(
-        "capacity: {} of {MORE} requests beyond the bound were refused as busy",
-        crowd.busy
-    );
+    println!("capacity: {} of {MORE} requests beyond the bound were refused as busy", crowd.busy);
 
     crowd.connect(WORKERS, backend, "REQ")?;
     let begin = Instant::now();
@@ -131,10 +102,7 @@ fn main() -> Result<()> {
         crowd.wrong,
         memory(&broker)? >> 10
     );
-    ensure!(
-        crowd.answered == waiting && crowd.busy == MORE && crowd.wrong == 0,
-        "the account is not clean"
-    );
+    ensure!(crowd.answered == waiting && crowd.busy == MORE && crowd.wrong == 0, "the account is not clean");
     Ok(())
 }
 
@@ -144,33 +112,17 @@ fn memory(broker: &Service) -> Result<u64> {
 
 impl Crowd {
     fn connect(&mut self, count: usize, port: u16, socket_type: &str) -> Result<()> {
-        let Self {
-            poll,
-            events,
-            scratch,
-            connections,
-            ..
-        } = self;
-        open_more(
-            poll,
-            events,
-            scratch,
-            connections,
-            count,
-            (local(port), socket_type),
-        )?;
+        let Self { poll, events, scratch, connections, .. } = self;
+        open_more(poll, events, scratch, connections, count, (local(port), socket_type))?;
         Ok(())
     }
 
     /// One round of events. Workers, the connections at the end, echo.
     fn turn(&mut self, echo: bool) -> Result<()> {
-        self.poll
-            .poll(&mut self.events, Some(Duration::from_millis(20)))?;
+        self.poll.poll(&mut self.events, Some(Duration::from_millis(20)))?;
         for event in &self.events {
             let connection = &mut self.connections[event.token().0];
-            let lost = |error| {
-                anyhow::Error::new(error).context(format!("connection {}", event.token().0))
-            };
+            let lost = |error| anyhow::Error::new(error).context(format!("connection {}", event.token().0));
             connection.flush().map_err(lost)?;
             let (answered, busy, wrong) = (&mut self.answered, &mut self.busy, &mut self.wrong);
             connection
@@ -198,10 +150,7 @@ impl Crowd {
             ensure!(begin.elapsed() < PATIENCE, "the broker is still busy");
             self.turn(false)?;
             let now = process::cpu(broker.pid()).context("the broker has ended")?;
-            let unsent = self
-                .connections
-                .iter()
-                .any(|connection| connection.backlog() > 0);
+            let unsent = self.connections.iter().any(|connection| connection.backlog() > 0);
             // Heartbeats of ten thousand connections cost something: a tick or two in half a second is quiet.
             if now > used + Duration::from_millis(20) || unsent {
                 (busy_at, used) = (Instant::now(), now);

@@ -118,11 +118,7 @@ impl Req {
         let fresh = if let Some(connection) = self.connection.take() {
             connection
         } else {
-            let identity: &[u8] = if self.named {
-                self.name.as_bytes()
-            } else {
-                b""
-            };
+            let identity: &[u8] = if self.named { self.name.as_bytes() } else { b"" };
             Blocking::connect(local(self.port), "REQ", identity, TIMEOUT)?
         };
         Ok(self.connection.insert(fresh))
@@ -136,9 +132,7 @@ impl Req {
         connection.send(&[b"", body.as_bytes()])?;
         let until = Instant::now() + TIMEOUT;
         loop {
-            let Some(frames) =
-                connection.receive(until.saturating_duration_since(Instant::now()))?
-            else {
+            let Some(frames) = connection.receive(until.saturating_duration_since(Instant::now()))? else {
                 return Ok(());
             };
             match &frames[..] {
@@ -148,9 +142,7 @@ impl Req {
                     std::thread::sleep(Duration::from_millis(20));
                     return Ok(());
                 }
-                [empty, reply]
-                    if empty.is_empty() && answered_number(reply, &name) == Some(number) =>
-                {
+                [empty, reply] if empty.is_empty() && answered_number(reply, &name) == Some(number) => {
                     count(&tally.answered);
                     self.last_settled = number;
                     return Ok(());
@@ -172,12 +164,7 @@ struct Dealer {
 
 impl Dealer {
     fn new(port: u16, number: u64) -> Self {
-        Self {
-            port,
-            name: format!("dealer{number}"),
-            open: BTreeMap::new(),
-            number: 0,
-        }
+        Self { port, name: format!("dealer{number}"), open: BTreeMap::new(), number: 0 }
     }
 
     fn run(mut self, tally: &Tally) {
@@ -266,9 +253,7 @@ pub fn req_worker(dialect: &str, name: &str, port: u16) -> Result<()> {
     let mut registered = false;
     let mut owed: Option<Vec<Vec<u8>>> = None;
     loop {
-        let Ok(mut connection) =
-            Blocking::connect(local(port), "REQ", name.as_bytes(), Duration::from_secs(1))
-        else {
+        let Ok(mut connection) = Blocking::connect(local(port), "REQ", name.as_bytes(), Duration::from_secs(1)) else {
             std::thread::sleep(Duration::from_millis(100));
             continue;
         };

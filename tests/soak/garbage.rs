@@ -34,9 +34,7 @@ struct Tally {
 }
 
 fn main() -> Result<()> {
-    let mut seconds: u64 = std::env::var("GARBAGE_SECONDS")
-        .map_or(Ok(60), |text| text.parse())
-        .context("GARBAGE_SECONDS")?;
+    let mut seconds: u64 = std::env::var("GARBAGE_SECONDS").map_or(Ok(60), |text| text.parse()).context("GARBAGE_SECONDS")?;
     let (mut seed, mut bin) = (Chance::seed(), std::env::var_os("CBW_BIN"));
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -48,27 +46,13 @@ fn main() -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let bin = std::path::PathBuf::from(
-        bin.context("CBW_BIN or --bin must name the folder of our binaries")?,
-    );
+    let bin = std::path::PathBuf::from(bin.context("CBW_BIN or --bin must name the folder of our binaries")?);
     println!("garbage: {seconds} s, seed {seed}");
 
     let (frontend, backend) = (free_port()?, free_port()?);
-    let mut broker = Service::start(
-        &bin.join("broker"),
-        [frontend.to_string(), backend.to_string()],
-        &[],
-    )?;
-    until("the broker listens", PATIENCE, || {
-        listens(frontend) && listens(backend)
-    })?;
-    let _workers = ["WOR1", "WOR2", "WOR3"].map(|name| {
-        Service::start(
-            &bin.join("worker"),
-            [name, "127.0.0.1", &backend.to_string()],
-            &[],
-        )
-    });
+    let mut broker = Service::start(&bin.join("broker"), [frontend.to_string(), backend.to_string()], &[])?;
+    until("the broker listens", PATIENCE, || listens(frontend) && listens(backend))?;
+    let _workers = ["WOR1", "WOR2", "WOR3"].map(|name| Service::start(&bin.join("worker"), [name, "127.0.0.1", &backend.to_string()], &[]));
 
     let tally = Arc::new(Tally::default());
     let mut threads = Vec::new();
@@ -97,31 +81,17 @@ fn main() -> Result<()> {
     }
     tally.stop.store(true, Ordering::Relaxed);
     for thread in threads {
-        thread
-            .join()
-            .map_err(|_| anyhow::anyhow!("a thread panicked"))?;
+        thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))?;
     }
-    let [asked, answered, errors, wrong, garbage] = [
-        &tally.asked,
-        &tally.answered,
-        &tally.errors,
-        &tally.wrong,
-        &tally.garbage,
-    ]
-    .map(|counter| counter.load(Ordering::Relaxed));
-    println!(
-        "garbage: {garbage} strange conversations; peak of the broker's memory in each third: {} KiB",
-        { peaks.map(|peak| (peak >> 10).to_string()).join(", ") }
-    );
-    println!(
-        "garbage: good requests {asked}, answered {answered}, explicit errors {errors}, wrong {wrong}"
-    );
+    let [asked, answered, errors, wrong, garbage] =
+        [&tally.asked, &tally.answered, &tally.errors, &tally.wrong, &tally.garbage].map(|counter| counter.load(Ordering::Relaxed));
+    println!("garbage: {garbage} strange conversations; peak of the broker's memory in each third: {} KiB", {
+        peaks.map(|peak| (peak >> 10).to_string()).join(", ")
+    });
+    println!("garbage: good requests {asked}, answered {answered}, explicit errors {errors}, wrong {wrong}");
     let status = broker.terminate(PATIENCE)?;
     ensure!(status.success(), "the broker ended with {status}");
-    ensure!(
-        answered > 0 && asked == answered + errors && wrong == 0,
-        "good clients were not served"
-    );
+    ensure!(answered > 0 && asked == answered + errors && wrong == 0, "good clients were not served");
     ensure!(peaks[2] <= peaks[0] + GROWTH, "the broker's memory grew");
     println!("garbage: clean");
     Ok(())
@@ -138,9 +108,7 @@ fn good_client(port: u16, number: u64, tally: &Tally) {
         asked += 1;
         tally.asked.fetch_add(1, Ordering::Relaxed);
         let body = format!("good{number}-{asked}");
-        let reply = connection
-            .send(&[b"", body.as_bytes()])
-            .and_then(|()| connection.receive(PATIENCE));
+        let reply = connection.send(&[b"", body.as_bytes()]).and_then(|()| connection.receive(PATIENCE));
         let counter = match reply {
             Ok(Some(frames)) => match &frames[..] {
                 [_, reply] if reply.starts_with(format!("{body} ").as_bytes()) => &tally.answered,
@@ -165,11 +133,7 @@ fn stranger(ports: [u16; 2], mut chance: Chance, tally: &Tally) {
     }
 }
 
-fn one_conversation(
-    port: u16,
-    chance: &mut Chance,
-    silent: &mut Vec<TcpStream>,
-) -> std::io::Result<()> {
+fn one_conversation(port: u16, chance: &mut Chance, silent: &mut Vec<TcpStream>) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&local(port), PATIENCE)?;
     stream.set_write_timeout(Some(Duration::from_secs(2)))?;
     stream.set_read_timeout(Some(Duration::from_millis(20)))?;
@@ -194,11 +158,7 @@ fn one_conversation(
             let count = usize::try_from(chance.below(4096)).unwrap_or(0);
             let mut noise = b"\x16\x03\x01".to_vec();
             noise.extend(chance.bytes(count));
-            stream.write_all(if chance.below(2) == 0 {
-                &noise
-            } else {
-                &noise[3..]
-            })?;
+            stream.write_all(if chance.below(2) == 0 { &noise } else { &noise[3..] })?;
         }
         // A good handshake, then noise where frames should be.
         50..60 => {
@@ -211,11 +171,7 @@ fn one_conversation(
         60..62 => {
             drop(stream);
             let mut peer = Blocking::connect(local(port), "DEALER", b"", PATIENCE)?;
-            let claim = if chance.below(4) == 0 {
-                u64::MAX >> 1
-            } else {
-                BIG as u64
-            };
+            let claim = if chance.below(4) == 0 { u64::MAX >> 1 } else { BIG as u64 };
             let mut head = vec![2];
             head.extend_from_slice(&claim.to_be_bytes());
             peer.send_raw(&head)?;
@@ -227,12 +183,10 @@ fn one_conversation(
         // Messages of 1 to 50 random frames from a socket of any type and with any identity.
         _ => {
             drop(stream);
-            let kind = ["DEALER", "REQ", "ROUTER", "PUB", "nonsense"]
-                [usize::try_from(chance.below(5)).unwrap_or(0)];
+            let kind = ["DEALER", "REQ", "ROUTER", "PUB", "nonsense"][usize::try_from(chance.below(5)).unwrap_or(0)];
             let identity_length = [0, 0, 5, 255][usize::try_from(chance.below(4)).unwrap_or(0)];
             let identity = chance.bytes(identity_length);
-            let mut peer =
-                Blocking::connect(local(port), kind, &identity, Duration::from_millis(300))?;
+            let mut peer = Blocking::connect(local(port), kind, &identity, Duration::from_millis(300))?;
             for _ in 0..chance.below(20) {
                 let frames: Vec<Vec<u8>> = (0..=chance.below(50))
                     .map(|_| {

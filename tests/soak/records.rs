@@ -42,10 +42,7 @@ impl Records {
     pub fn account(&self, file: &Path) -> Result<Account> {
         let sent = self.sent.each_ref().map(|times| locked(times).clone());
         let mut seen: Vec<Vec<u32>> = sent.iter().map(|times| vec![0; times.len()]).collect();
-        let mut account = Account {
-            sent: sent.iter().map(Vec::len).sum(),
-            ..Account::default()
-        };
+        let mut account = Account { sent: sent.iter().map(Vec::len).sum(), ..Account::default() };
         let mut last = [None; SENDERS];
         for line in BufReader::new(File::open(file)?).split(b'\n') {
             let line = line?;
@@ -64,10 +61,7 @@ impl Records {
         for (sent, seen) in sent.iter().zip(&seen) {
             for (when, times) in sent.iter().zip(seen) {
                 match times {
-                    0 if away
-                        .iter()
-                        .any(|(from, to)| *when + ON_DISK >= *from && *when <= *to + ON_DISK) =>
-                    {
+                    0 if away.iter().any(|(from, to)| *when + ON_DISK >= *from && *when <= *to + ON_DISK) => {
                         account.in_flight += 1;
                     }
                     0 => account.lost += 1,

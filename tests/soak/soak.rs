@@ -37,9 +37,7 @@ fn main() -> Result<()> {
     {
         return clients::req_worker(dialect, name, port.parse()?);
     }
-    let mut seconds: u64 = std::env::var("SOAK_SECONDS")
-        .map_or(Ok(600), |text| text.parse())
-        .context("SOAK_SECONDS")?;
+    let mut seconds: u64 = std::env::var("SOAK_SECONDS").map_or(Ok(600), |text| text.parse()).context("SOAK_SECONDS")?;
     let (mut seed, mut bin) = (Chance::seed(), std::env::var_os("CBW_BIN"));
     let mut parser = lexopt::Parser::from_args(arguments);
     while let Some(argument) = parser.next()? {
@@ -55,9 +53,7 @@ fn main() -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let bin = std::path::PathBuf::from(
-        bin.context("CBW_BIN or --bin must name the folder of our binaries")?,
-    );
+    let bin = std::path::PathBuf::from(bin.context("CBW_BIN or --bin must name the folder of our binaries")?);
     println!("soak: {seconds} s, seed {seed}");
 
     let folder = std::env::temp_dir().join(format!("cbw-soak-{}", std::process::id()));
@@ -87,35 +83,24 @@ fn run(bin: &std::path::Path, folder: &std::path::Path, seconds: u64, seed: u64)
         if begin.elapsed() >= next_line {
             next_line += Duration::from_secs(30);
             let memory = process::resident(stage.broker_pid()).unwrap_or(0) >> 10;
-            println!(
-                "{:>5} s: {}, broker {memory} KiB",
-                begin.elapsed().as_secs(),
-                tally.line()
-            );
+            println!("{:>5} s: {}, broker {memory} KiB", begin.elapsed().as_secs(), tally.line());
         }
     }
     stage.heal()?;
     tally.stop.store(true, Ordering::Relaxed);
     for client in asking {
-        client
-            .join()
-            .map_err(|_| anyhow::anyhow!("a client panicked"))?;
+        client.join().map_err(|_| anyhow::anyhow!("a client panicked"))?;
     }
     // The logger is healthy for a second before the senders end, so that the last records count too.
     std::thread::sleep(Duration::from_secs(1));
     records.stop.store(true, Ordering::Relaxed);
     for sender in logging {
-        sender
-            .join()
-            .map_err(|_| anyhow::anyhow!("a sender of records panicked"))?;
+        sender.join().map_err(|_| anyhow::anyhow!("a sender of records panicked"))?;
     }
     let memory = process::resident(stage.broker_pid()).unwrap_or(0) >> 10;
     let ends = stage.end(PATIENCE)?;
 
-    println!(
-        "\nfaults: {}; broker {memory} KiB at the end",
-        stage.faults()
-    );
+    println!("\nfaults: {}; broker {memory} KiB at the end", stage.faults());
     println!("requests: {}", tally.line());
     let account = records.account(&folder.join("logs"))?;
     println!("records: {account}");

@@ -53,46 +53,25 @@ impl Stage {
             logger,
             broker,
             workers: Vec::new(),
-            counts: [
-                "worker killed",
-                "worker stopped",
-                "broker killed",
-                "broker restarted",
-                "logger killed",
-                "logger restarted",
-            ]
-            .map(|name| (name, 0)),
+            counts: ["worker killed", "worker stopped", "broker killed", "broker restarted", "logger killed", "logger restarted"]
+                .map(|name| (name, 0)),
         };
         for index in 0..OUR_WORKERS + REQ_WORKERS.len() {
             let service = stage.start_worker(index)?;
-            stage.workers.push(Worker {
-                service,
-                stopped_until: None,
-            });
+            stage.workers.push(Worker { service, stopped_until: None });
         }
         Ok(stage)
     }
 
     fn start_worker(&self, index: usize) -> Result<Service> {
         let (backend, logger) = (self.backend.to_string(), self.logger_port.to_string());
-        if let Some(dialect) = index
-            .checked_sub(OUR_WORKERS)
-            .and_then(|index| REQ_WORKERS.get(index))
-        {
+        if let Some(dialect) = index.checked_sub(OUR_WORKERS).and_then(|index| REQ_WORKERS.get(index)) {
             let name = format!("plain-{dialect}");
-            return Service::start(
-                &std::env::current_exe()?,
-                ["req-worker", dialect, &name, &backend],
-                &[],
-            );
+            return Service::start(&std::env::current_exe()?, ["req-worker", dialect, &name, &backend], &[]);
         }
         let name = format!("WOR{index}");
         let arguments = [&name, "127.0.0.1", &backend, "127.0.0.1", &logger];
-        Service::start(
-            &self.bin.join("worker"),
-            arguments,
-            &[("SERVICE_TIME", "2ms")],
-        )
+        Service::start(&self.bin.join("worker"), arguments, &[("SERVICE_TIME", "2ms")])
     }
 
     pub fn broker_pid(&self) -> u32 {
@@ -101,9 +80,7 @@ impl Stage {
 
     /// How often each fault was made.
     pub fn faults(&self) -> String {
-        self.counts
-            .map(|(name, times)| format!("{name} {times}"))
-            .join(", ")
+        self.counts.map(|(name, times)| format!("{name} {times}")).join(", ")
     }
 
     /// Waits a little, then makes one fault. What is killed is started again before this returns.
@@ -115,10 +92,7 @@ impl Stage {
             0..40 => {
                 self.workers[index].service.kill()?;
                 self.pause(away)?;
-                self.workers[index] = Worker {
-                    service: self.start_worker(index)?,
-                    stopped_until: None,
-                };
+                self.workers[index] = Worker { service: self.start_worker(index)?, stopped_until: None };
                 0
             }
             40..75 => {
@@ -130,14 +104,12 @@ impl Stage {
             75..81 => {
                 self.broker.kill()?;
                 self.pause(away)?;
-                self.broker =
-                    start_broker(&self.bin, self.frontend, self.backend, self.logger_port)?;
+                self.broker = start_broker(&self.bin, self.frontend, self.backend, self.logger_port)?;
                 2
             }
             81..86 => {
                 self.broker.terminate(START).context("ending the broker")?;
-                self.broker =
-                    start_broker(&self.bin, self.frontend, self.backend, self.logger_port)?;
+                self.broker = start_broker(&self.bin, self.frontend, self.backend, self.logger_port)?;
                 3
             }
             86..93 => {
@@ -193,14 +165,8 @@ impl Stage {
     /// Ends our services in the order of a deployment; names those that did not end with exit code 0.
     pub fn end(&mut self, patience: Duration) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
-        let workers = self
-            .workers
-            .iter_mut()
-            .take(OUR_WORKERS)
-            .map(|worker| ("worker", &mut worker.service));
-        for (name, service) in
-            workers.chain([("broker", &mut self.broker), ("logger", &mut self.logger)])
-        {
+        let workers = self.workers.iter_mut().take(OUR_WORKERS).map(|worker| ("worker", &mut worker.service));
+        for (name, service) in workers.chain([("broker", &mut self.broker), ("logger", &mut self.logger)]) {
             let status = service.terminate(patience)?;
             if !status.success() {
                 wrong.push(format!("{name}: {status}"));
@@ -211,30 +177,17 @@ impl Stage {
 }
 
 fn start_broker(bin: &Path, frontend: u16, backend: u16, logger: u16) -> Result<Service> {
-    let arguments = [
-        frontend.to_string(),
-        backend.to_string(),
-        "127.0.0.1".to_owned(),
-        logger.to_string(),
-    ];
+    let arguments = [frontend.to_string(), backend.to_string(), "127.0.0.1".to_owned(), logger.to_string()];
     let environment = [("DEADLINE", "1s"), ("DRAIN", "2s")];
     let mut broker = Service::start(&bin.join("broker"), arguments, &environment)?;
-    until("the broker listens", START, || {
-        broker.ended().is_some() || listens(frontend) && listens(backend)
-    })?;
+    until("the broker listens", START, || broker.ended().is_some() || listens(frontend) && listens(backend))?;
     anyhow::ensure!(broker.ended().is_none(), "the broker ended at its start");
     Ok(broker)
 }
 
 fn start_logger(bin: &Path, port: u16, log: &Path) -> Result<Service> {
-    let mut logger = Service::start(
-        &bin.join("logger"),
-        [port.to_string().as_ref(), log.as_os_str()],
-        &[],
-    )?;
-    until("the logger listens", START, || {
-        logger.ended().is_some() || listens(port)
-    })?;
+    let mut logger = Service::start(&bin.join("logger"), [port.to_string().as_ref(), log.as_os_str()], &[])?;
+    until("the logger listens", START, || logger.ended().is_some() || listens(port))?;
     anyhow::ensure!(logger.ended().is_none(), "the logger ended at its start");
     Ok(logger)
 }

@@ -52,8 +52,7 @@ impl Broker {
             zmtp::frame(&mut out, &request.client.to_be_bytes(), true);
             out.extend_from_slice(&request.wire);
             self.given += 1;
-            self.deadlines
-                .push_back((now + DEADLINE, worker, self.given));
+            self.deadlines.push_back((now + DEADLINE, worker, self.given));
             self.working.insert(worker, (self.given, request));
             sends.push((worker, out));
         }
@@ -61,10 +60,7 @@ impl Broker {
 
     fn expire(&mut self, now: Instant) {
         while let Some(&(deadline, worker, given)) = self.deadlines.front() {
-            let answered = self
-                .working
-                .get(&worker)
-                .is_none_or(|(current, _)| *current != given);
+            let answered = self.working.get(&worker).is_none_or(|(current, _)| *current != given);
             if !answered && deadline > now {
                 return;
             }
@@ -99,21 +95,13 @@ fn rewrap(frames: zmtp::Frames<'_>, from: usize, out: &mut Vec<u8>) {
 }
 
 fn main() -> Result<()> {
-    let ports: Vec<u16> = std::env::args()
-        .skip(1)
-        .map(|port| port.parse())
-        .collect::<Result<_, _>>()?;
-    let [frontend, backend] = ports[..] else {
-        bail!("limit FRONTEND BACKEND")
-    };
-    let listen =
-        |port: u16| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).context("binding");
+    let ports: Vec<u16> = std::env::args().skip(1).map(|port| port.parse()).collect::<Result<_, _>>()?;
+    let [frontend, backend] = ports[..] else { bail!("limit FRONTEND BACKEND") };
+    let listen = |port: u16| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).context("binding");
     let mut listeners = [listen(frontend)?, listen(backend)?];
     let mut poll = Poll::new()?;
-    poll.registry()
-        .register(&mut listeners[0], FRONTEND, Interest::READABLE)?;
-    poll.registry()
-        .register(&mut listeners[1], BACKEND, Interest::READABLE)?;
+    poll.registry().register(&mut listeners[0], FRONTEND, Interest::READABLE)?;
+    poll.registry().register(&mut listeners[1], BACKEND, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; 64 * 1024];
     let mut peers: HashMap<Peer, (bool, Connection)> = HashMap::new();
@@ -127,8 +115,7 @@ fn main() -> Result<()> {
             let token = event.token();
             if token.0 < FIRST_PEER {
                 while let Ok((stream, _)) = listeners[token.0].accept() {
-                    let connection =
-                        Connection::new(poll.registry(), Token(next), stream, "ROUTER", b"")?;
+                    let connection = Connection::new(poll.registry(), Token(next), stream, "ROUTER", b"")?;
                     connection.no_delay()?;
                     peers.insert(next, (token == BACKEND, connection));
                     next += 1;

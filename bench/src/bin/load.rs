@@ -68,8 +68,7 @@ struct Options {
 fn options() -> Result<Options> {
     use lexopt::prelude::{Long, Value, ValueExt};
     let mut parser = lexopt::Parser::from_env();
-    let (mut ports, mut clients, mut workers, mut dialect) =
-        (Vec::<u16>::new(), 8, 4, Dialect::Guide);
+    let (mut ports, mut clients, mut workers, mut dialect) = (Vec::<u16>::new(), 8, 4, Dialect::Guide);
     let (mut bytes, mut warmup, mut seconds, mut pid) = (64, 500, 3.0, None);
     while let Some(argument) = parser.next()? {
         match argument {
@@ -97,9 +96,7 @@ fn options() -> Result<Options> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let [frontend, backend] = ports[..] else {
-        bail!("{HELP}")
-    };
+    let [frontend, backend] = ports[..] else { bail!("{HELP}") };
     Ok(Options {
         frontend: ([127, 0, 0, 1], frontend).into(),
         backend: ([127, 0, 0, 1], backend).into(),
@@ -147,74 +144,36 @@ fn main() -> Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; 64 * 1024];
     let mut connections: Vec<Connection> = Vec::with_capacity(options.workers + options.clients);
-    for (count, place) in [
-        (
-            options.workers,
-            (options.backend, options.dialect.socket_type()),
-        ),
-        (options.clients, (options.frontend, "REQ")),
-    ] {
-        open_more(
-            &mut poll,
-            &mut events,
-            &mut scratch,
-            &mut connections,
-            count,
-            place,
-        )?;
+    for (count, place) in
+        [(options.workers, (options.backend, options.dialect.socket_type())), (options.clients, (options.frontend, "REQ"))]
+    {
+        open_more(&mut poll, &mut events, &mut scratch, &mut connections, count, place)?;
     }
 
     let now = Instant::now();
-    let mut questions: Vec<Question> = (0..options.clients)
-        .map(|client| Question::new(client, options.bytes, now))
-        .collect();
+    let mut questions: Vec<Question> = (0..options.clients).map(|client| Question::new(client, options.bytes, now)).collect();
     for worker in &mut connections[..options.workers] {
         if let Some(frames) = options.dialect.registration() {
             worker.push(frames);
             worker.flush()?;
         }
     }
-    for (question, client) in questions
-        .iter_mut()
-        .zip(&mut connections[options.workers..])
-    {
+    for (question, client) in questions.iter_mut().zip(&mut connections[options.workers..]) {
         question.renew(now);
         client.push(&[b"", &question.body]);
         client.flush()?;
     }
 
     let mut account = Account::default();
-    run(
-        &options,
-        &mut poll,
-        &mut events,
-        &mut scratch,
-        &mut connections,
-        &mut questions,
-        &mut account,
-        options.warmup,
-    )?;
+    run(&options, &mut poll, &mut events, &mut scratch, &mut connections, &mut questions, &mut account, options.warmup)?;
     account = Account::default();
     let cpu_before = options.pid.and_then(process::cpu);
     let own_before = process::cpu(std::process::id());
     let measured = Duration::from_secs_f64(options.seconds);
-    let elapsed = run(
-        &options,
-        &mut poll,
-        &mut events,
-        &mut scratch,
-        &mut connections,
-        &mut questions,
-        &mut account,
-        measured,
-    )?;
+    let elapsed = run(&options, &mut poll, &mut events, &mut scratch, &mut connections, &mut questions, &mut account, measured)?;
     let replies = account.latencies.len();
     let share = |before: Option<Duration>, pid: u32| -> f64 {
-        let spent = before
-            .zip(process::cpu(pid))
-            .map_or(Duration::ZERO, |(before, after)| {
-                after.saturating_sub(before)
-            });
+        let spent = before.zip(process::cpu(pid)).map_or(Duration::ZERO, |(before, after)| after.saturating_sub(before));
         spent.as_secs_f64() * 1e6 / replies.max(1) as f64
     };
     let [p50, p99] = account.latencies.per_mille([500, 990]);
@@ -236,10 +195,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-#[allow(
-    clippy::too_many_arguments,
-    reason = "one loop over state that outlives it"
-)]
+#[allow(clippy::too_many_arguments, reason = "one loop over state that outlives it")]
 fn run(
     options: &Options,
     poll: &mut Poll,
@@ -258,9 +214,7 @@ fn run(
             let connection = &mut connections[index];
             if event.is_readable() {
                 if index < options.workers {
-                    connection
-                        .read(scratch, echo)
-                        .context("a worker lost the broker")?;
+                    connection.read(scratch, echo).context("a worker lost the broker")?;
                 } else {
                     let question = &mut questions[index - options.workers];
                     connection
@@ -287,12 +241,7 @@ fn echo(frames: cbw_bench::zmtp::Frames<'_>, out: &mut Vec<u8>) {
     }
 }
 
-fn settle(
-    frames: cbw_bench::zmtp::Frames<'_>,
-    out: &mut Vec<u8>,
-    question: &mut Question,
-    account: &mut Account,
-) {
+fn settle(frames: cbw_bench::zmtp::Frames<'_>, out: &mut Vec<u8>, question: &mut Question, account: &mut Account) {
     let now = Instant::now();
     match frames.get(frames.len() - 1) {
         Some(body) if frames.len() == 2 && body == question.body => {

@@ -30,12 +30,9 @@ fn main() -> Result<()> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let (Some(port), Some(file)) = (port, file) else {
-        bail!("loglines PORT FILE [--seconds S] [--lines MOST]")
-    };
+    let (Some(port), Some(file)) = (port, file) else { bail!("loglines PORT FILE [--seconds S] [--lines MOST]") };
 
-    let mut stream =
-        TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).context("connecting")?;
+    let mut stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).context("connecting")?;
     let mut hello = zmtp::greeting().to_vec();
     zmtp::ready(&mut hello, "PUSH", b"");
     stream.write_all(&hello)?;
@@ -57,8 +54,7 @@ fn main() -> Result<()> {
     }
 
     let seen = Arc::new(AtomicU64::new(0));
-    let mut tail =
-        File::open(&file).or_else(|_| File::create(&file).and_then(|_| File::open(&file)))?;
+    let mut tail = File::open(&file).or_else(|_| File::create(&file).and_then(|_| File::open(&file)))?;
     let counted = Arc::clone(&seen);
     std::thread::spawn(move || {
         let mut buffer = vec![0; 1 << 20];
@@ -66,10 +62,7 @@ fn main() -> Result<()> {
             match tail.read(&mut buffer) {
                 Ok(0) | Err(_) => std::thread::sleep(Duration::from_millis(2)),
                 Ok(count) => {
-                    let lines = buffer[..count]
-                        .iter()
-                        .map(|byte| u64::from(*byte == b'\n'))
-                        .sum::<u64>();
+                    let lines = buffer[..count].iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
                     counted.fetch_add(lines, Ordering::Relaxed);
                 }
             }
@@ -101,9 +94,6 @@ fn main() -> Result<()> {
         std::thread::sleep(Duration::from_millis(1));
     }
     let elapsed = begin.elapsed().as_secs_f64();
-    println!(
-        "{{\"lines\":{sent},\"seconds\":{elapsed:.3},\"rate\":{:.0}}}",
-        sent as f64 / elapsed
-    );
+    println!("{{\"lines\":{sent},\"seconds\":{elapsed:.3},\"rate\":{:.0}}}", sent as f64 / elapsed);
     Ok(())
 }
