@@ -11,7 +11,7 @@
 //! - nothing that is due is left undone.
 
 // What goes wrong here is a failed test.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod ledger;
 mod peers;
