@@ -98,8 +98,12 @@ mod files {
         let new = read();
         for delay_us in (0..6000).step_by(150) {
             write(if delay_us % 300 == 0 { "demo" } else { "other" });
-            let mut child = Command::new(env!("CARGO_BIN_EXE_cbwgen")).arg("render").current_dir(folder.path())
-                .stdout(std::process::Stdio::null()).spawn().unwrap();
+            let mut child = Command::new(env!("CARGO_BIN_EXE_cbwgen"))
+                .arg("render")
+                .current_dir(folder.path())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
             std::thread::sleep(std::time::Duration::from_micros(delay_us));
             let _ = child.kill();
             child.wait().unwrap();

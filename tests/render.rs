@@ -72,7 +72,9 @@ fn the_same_topology_gives_the_same_bytes() {
 
 #[test]
 fn paths_are_told_from_where_the_files_are() {
-    let plan = plan("[broker.bro]\nbuild = { from = \"debian:12\", copy = [\"../lab/broker.js\"], command = \"x\" }\nvolumes = [\"./logs:/logs\"]");
+    let plan = plan(
+        "[broker.bro]\nbuild = { from = \"debian:12\", copy = [\"../lab/broker.js\"], command = \"x\" }\nvolumes = [\"./logs:/logs\"]",
+    );
     for (out, logs, context, dockerfile) in [
         ("/home/me/project/generated", "../logs", "../../lab", "../project/generated/bro/Dockerfile"),
         ("/home/me/project", "./logs", "../lab", "../project/bro/Dockerfile"),
@@ -96,7 +98,10 @@ fn what_no_dockerfile_can_hold_is_told() {
             "`env` of `bro` cannot be written into a Dockerfile: `one two` holds a line break or another control character, which no Dockerfile can",
         ),
         (r#"apt = ["curl; true"]"#, "`apt` of `bro` cannot be written into a Dockerfile: `curl; true` is not the name of a Debian package"),
-        (r#"workdir = "/a\nRUN x""#, "`workdir` of `bro` cannot be written into a Dockerfile: `/a RUN x` holds a line break or another control character, which no Dockerfile can"),
+        (
+            r#"workdir = "/a\nRUN x""#,
+            "`workdir` of `bro` cannot be written into a Dockerfile: `/a RUN x` holds a line break or another control character, which no Dockerfile can",
+        ),
     ] {
         let error = render_with(&plan(&build(keys)), Templates::default()).unwrap_err();
         assert_eq!(error.to_string(), message);

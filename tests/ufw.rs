@@ -131,14 +131,18 @@ fn other_texts_are_told_apart() {
     assert_eq!(error(" \n"), ParseError::Empty);
     assert_eq!(error("ERROR: You need to be root to run this script\n"), ParseError::NotRoot);
     assert_eq!(error("Status: Aktiv\n"), ParseError::Language);
-    let french = "État : actif\n\nVers                       Action      De\n----                       ------      --\n22/tcp  ALLOW  Anywhere\n";
+    let french =
+        "État : actif\n\nVers                       Action      De\n----                       ------      --\n22/tcp  ALLOW  Anywhere\n";
     assert_eq!(error(french), ParseError::Language);
     assert_eq!(error("Chain INPUT (policy ACCEPT)\n"), ParseError::NotUfw);
     assert_eq!(error("[broker.bro]\n"), ParseError::NotUfw);
     let line = |line, text: &str| ParseError::Line { line, text: text.to_owned() };
     assert_eq!(error("Status: active\n\n22/tcp ERLAUBEN Anywhere\n"), line(3, "22/tcp ERLAUBEN Anywhere"));
     assert_eq!(error("### tuple ### allow tcp\n"), line(1, "### tuple ### allow tcp"));
-    assert_eq!(error("### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"), line(1, "### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"));
+    assert_eq!(
+        error("### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in"),
+        line(1, "### tuple ### allow tcp 99999 0.0.0.0/0 any 0.0.0.0/0 in")
+    );
     let blocked = format!("{}Anywhere DENY 203.0.113.9\n", "Anywhere DENY 198.51.100.7\n".repeat(20_000));
     let ufw = Ufw::parse(&format!("Status: active\n{blocked}9998/tcp ALLOW Anywhere\n")).unwrap();
     assert_eq!(says(&ufw, 9998, Tcp), "allowed, but deny from 198.51.100.7", "a list of blocked sources may be long");
@@ -158,7 +162,9 @@ fn a_file_without_rules_is_a_file() {
 
 #[test]
 fn older_files_leave_the_direction_out() {
-    let ufw = Ufw::parse("### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 Apache -\n### tuple ### deny any 23 0.0.0.0/0 any 0.0.0.0/0\n").unwrap();
+    let ufw =
+        Ufw::parse("### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 Apache -\n### tuple ### deny any 23 0.0.0.0/0 any 0.0.0.0/0\n")
+            .unwrap();
     assert!(ufw.rules.iter().all(|rule| rule.direction == Direction::In));
     assert_eq!(ufw.rules[1].action, Action::Deny);
 }

@@ -22,7 +22,12 @@ use crate::{docs, prepare, render, rules, schema, write};
 
 /// Turns a short topology.toml into a deployment that was checked before it was written.
 #[derive(Debug, Parser)]
-#[command(name = "cbwgen", version, max_term_width = 100, after_help = "Exit codes: 0 clean or done; 1 findings, or files that are stale or were edited; 2 wrong usage, or something that cannot be read.")]
+#[command(
+    name = "cbwgen",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 clean or done; 1 findings, or files that are stale or were edited; 2 wrong usage, or something that cannot be read."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -39,11 +39,7 @@ pub fn load(source: Source, folder: &str, what_if: &WhatIf) -> Loaded {
     let (mut spec, wrong) = spec::read(root.clone());
     let mut findings: Vec<Finding> = wrong.into_iter().map(mistakes::finding).collect();
     let lints = std::mem::take(&mut spec.lints);
-    let scenarios = spec
-        .scenario
-        .iter()
-        .map(|(name, scenario)| (name.to_string(), scenario.scale.clone().into_iter().collect()))
-        .collect();
+    let scenarios = spec.scenario.iter().map(|(name, scenario)| (name.to_string(), scenario.scale.clone().into_iter().collect())).collect();
     let (topology, more) = topology::resolve(spec, folder, what_if);
     findings.extend(more);
     let (mut plan, more) = crate::plan::plan(topology);
@@ -119,9 +115,7 @@ fn from_spec(firewall: &Firewall) -> Option<Ufw> {
 fn about_lint(name: &str, place: Place) -> Option<Finding> {
     match rules::by_name(name) {
         None => Some(rules::unknown_lint::unknown(name, place)),
-        Some(rule) if rule.check.is_none() && rule.name != rules::unknown_lint::RULE.name => {
-            Some(rules::unknown_lint::fixed(name, place))
-        }
+        Some(rule) if rule.check.is_none() && rule.name != rules::unknown_lint::RULE.name => Some(rules::unknown_lint::fixed(name, place)),
         Some(_) => None,
     }
 }

@@ -27,8 +27,8 @@ use std::path::Path;
 
 pub use header::{Seal, seal};
 use paths::Folder;
-pub use templates::Templates;
 use templates::Engine;
+pub use templates::Templates;
 
 use crate::plan::Plan;
 
@@ -127,10 +127,8 @@ pub fn render(plan: &Plan, options: &Options) -> Result<Vec<File>, Error> {
     let engine = Engine::new(&options.templates, plan.components.len());
     let project = view::project(plan, options);
     let content = engine.render("docker-compose.yml.j2", "project", &project)?;
-    readback::check(&content, &project).map_err(|differences| Error::Readback {
-        template: options.templates.shown("docker-compose.yml.j2"),
-        differences,
-    })?;
+    readback::check(&content, &project)
+        .map_err(|differences| Error::Readback { template: options.templates.shown("docker-compose.yml.j2"), differences })?;
     let mut files = vec![File { path: "docker-compose.yml".to_owned(), content }];
     files.extend(dockerfile::dockerfiles(plan, options, &engine)?);
     for file in &mut files {

@@ -10,9 +10,7 @@ use crate::plan::Plan;
 
 mod ask;
 
-pub(crate) use ask::{
-    instances, is_loopback, log_dir, log_folder, log_volume, publish_as, published, replicas_place, ufw_verdicts, used,
-};
+pub(crate) use ask::{instances, is_loopback, log_dir, log_folder, log_volume, publish_as, published, replicas_place, ufw_verdicts, used};
 
 /// What a rule may look at.
 #[derive(Debug)]
@@ -50,16 +48,7 @@ impl Rule {
     /// A finding of this rule.
     #[must_use]
     pub fn finding(&self, place: Place, message: String, consequence: String, help: String) -> Finding {
-        Finding {
-            rule: self.name,
-            severity: self.severity,
-            message,
-            consequence,
-            help,
-            place,
-            label: String::new(),
-            related: Vec::new(),
-        }
+        Finding { rule: self.name, severity: self.severity, message, consequence, help, place, label: String::new(), related: Vec::new() }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What must not be printed: values of keys that are secrets by their name.
 
 /// The last words of names that hold secrets.
-const WORDS: &[&str] = &["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "PRIVATE_KEY", "SECRET_KEY", "ACCESS_KEY"];
+const WORDS: &[&str] =
+    &["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "API_KEY", "PRIVATE_KEY", "SECRET_KEY", "ACCESS_KEY"];
 
 /// Whether a variable of this name holds a secret: `DB_PASSWORD`, `token`, but not `MAX_TOKENS` or `PASSWORD_FILE`.
 #[must_use]

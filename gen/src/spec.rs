@@ -10,9 +10,9 @@ use std::fmt;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize as DeriveDeserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize as DeriveDeserialize;
 
 use crate::source::decode::{Located, Mistake, decode};
 use crate::source::{Node, Value, pointer};
@@ -451,7 +451,11 @@ impl<'de> Deserialize<'de> for Healthcheck {
                 f.write_str("a command, a table like `{ command = \"…\", interval = \"5s\" }`, or `false`")
             }
             fn visit_bool<E: de::Error>(self, on: bool) -> Result<Healthcheck, E> {
-                if on { Err(E::custom("`true` does not say how to check: write the command, or `false` for no check")) } else { Ok(Healthcheck::None) }
+                if on {
+                    Err(E::custom("`true` does not say how to check: write the command, or `false` for no check"))
+                } else {
+                    Ok(Healthcheck::None)
+                }
             }
             fn visit_str<E: de::Error>(self, line: &str) -> Result<Healthcheck, E> {
                 Command::deserialize(de::value::StrDeserializer::new(line)).map(plain)

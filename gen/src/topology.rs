@@ -8,9 +8,7 @@ use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
 use crate::spec::values::{Duration, EnvName, Name, Volume};
-use crate::spec::{
-    Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec,
-};
+use crate::spec::{Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec};
 
 /// A topology in which every component stands by itself.
 #[derive(Debug, Default)]
@@ -144,11 +142,7 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         add(name, role, table.take_common());
     }
     for (name, mut table) in client {
-        let role = Role::Client {
-            broker: table.broker.take(),
-            requests: table.requests.unwrap_or(10),
-            outside: table.outside,
-        };
+        let role = Role::Client { broker: table.broker.take(), requests: table.requests.unwrap_or(10), outside: table.outside };
         add(name, role, table.take_common());
     }
     for (name, mut table) in logger {
@@ -238,8 +232,7 @@ fn component(name: Name, role: Role, mut keys: Common, defaults: &Defaults, has_
 
 /// The nearest legal project name to a folder's.
 fn project_name(folder: &str) -> String {
-    let legal: String =
-        folder.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
+    let legal: String = folder.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(63).collect();
     let legal = legal.trim_matches('-');
     if legal.is_empty() { "topology".to_owned() } else { legal.to_owned() }
 }

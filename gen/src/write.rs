@@ -367,8 +367,11 @@ impl Folder<'_> {
 
     /// Makes a folder with all above it, and remembers which were made.
     fn make(&mut self, folder: &Path) -> Result<(), Error> {
-        let missing: Vec<PathBuf> =
-            folder.ancestors().take_while(|above| !above.as_os_str().is_empty() && fs::symlink_metadata(above).is_err()).map(Path::to_owned).collect();
+        let missing: Vec<PathBuf> = folder
+            .ancestors()
+            .take_while(|above| !above.as_os_str().is_empty() && fs::symlink_metadata(above).is_err())
+            .map(Path::to_owned)
+            .collect();
         if missing.is_empty() && !folder.is_dir() {
             return Err(Error::InTheWay { path: folder.display().to_string(), wanted: "folder" });
         }

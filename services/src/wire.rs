@@ -169,10 +169,7 @@ pub fn from_worker<F: Frame>(frames: &mut Vec<F>, known: Option<Dialect>) -> Res
 }
 
 /// `'READY'`, `'', ''`, `'', '', ''`, `client, body…` or `client, '', body…`: what a REQ worker says after its delimiter.
-fn from_req<F: Frame>(
-    mut rest: std::vec::Drain<'_, F>,
-    known: Option<Dialect>,
-) -> Result<FromWorker<F>, Malformed> {
+fn from_req<F: Frame>(mut rest: std::vec::Drain<'_, F>, known: Option<Dialect>) -> Result<FromWorker<F>, Malformed> {
     let client = rest.next().ok_or(Malformed::TooFewFrames)?;
     let mut body: Frames<F> = rest.collect();
     if client.bytes().is_empty() {

@@ -10,16 +10,69 @@ use super::*;
 /// Texts with what means something to YAML, Compose, a Dockerfile or a shell.
 fn text() -> impl Strategy<Value = String> {
     let sign = prop::sample::select(vec![
-        "$", "$$", "${", "}", "${A}", "${A:-b}", ":", ": ", "-", "#", " #", "\"", "'", "\\", "\n", "\r", "\t", " ", "{{", "}}", "{%",
-        "%}", "[", "]", "&a", "*a", "!", "|", ">", "%", "@", "`", ",", "?", "<<EOF", "--x", "\u{0}", "\u{7f}", "\u{85}", "\u{a0}",
-        "\u{2028}", "\u{feff}", "\u{fffe}", "é", "😀", "null", "yes", "0x1", "1e3", "~", "a", "Z9", "\nRUN x", "\nservices: {}",
+        "$",
+        "$$",
+        "${",
+        "}",
+        "${A}",
+        "${A:-b}",
+        ":",
+        ": ",
+        "-",
+        "#",
+        " #",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "\r",
+        "\t",
+        " ",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "[",
+        "]",
+        "&a",
+        "*a",
+        "!",
+        "|",
+        ">",
+        "%",
+        "@",
+        "`",
+        ",",
+        "?",
+        "<<EOF",
+        "--x",
+        "\u{0}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{a0}",
+        "\u{2028}",
+        "\u{feff}",
+        "\u{fffe}",
+        "é",
+        "😀",
+        "null",
+        "yes",
+        "0x1",
+        "1e3",
+        "~",
+        "a",
+        "Z9",
+        "\nRUN x",
+        "\nservices: {}",
     ]);
     let any = any::<char>().prop_map(String::from);
     prop::collection::vec(prop_oneof![4 => sign.prop_map(str::to_owned), 1 => any], 0..12).prop_map(|parts| parts.concat())
 }
 
 fn one_service() -> Plan {
-    plan("[service.web]\nimage = \"x\"\ncommand = [\"x\"]\nhealthcheck = [\"x\"]\n[service.app]\nbuild = { from = \"debian:12\", command = \"x\" }")
+    plan(
+        "[service.web]\nimage = \"x\"\ncommand = [\"x\"]\nhealthcheck = [\"x\"]\n[service.app]\nbuild = { from = \"debian:12\", command = \"x\" }",
+    )
 }
 
 /// What a program gets of a text in a Compose file: `$$` is `$`. `None` when Compose would replace something.

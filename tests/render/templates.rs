@@ -23,9 +23,8 @@ fn a_template_may_say_more() {
         text.replace("    restart:", "    labels: {}\n    restart:").replace("    labels:\n", "    x-labels:\n")
     });
     assert!(files.is_err(), "labels that are planned must not be lost");
-    let (_folder, files) = with("docker-compose.yml.j2", |text| {
-        text.replace("    restart:", "    extra_hosts: [\"printer:192.0.2.7\"]\n    restart:")
-    });
+    let (_folder, files) =
+        with("docker-compose.yml.j2", |text| text.replace("    restart:", "    extra_hosts: [\"printer:192.0.2.7\"]\n    restart:"));
     assert!(content(&files.unwrap(), "docker-compose.yml").contains("printer"));
     let (_folder, files) = with("Dockerfile.static.j2", |text| format!("{text}# {{{{ image.component }}}}\n"));
     assert!(content(&files.unwrap(), "bro/Dockerfile").ends_with("# bro\n"));
@@ -41,10 +40,22 @@ fn a_template_that_loses_or_adds_what_matters_is_refused() {
             "it is not YAML: services.bro.environment: the key `OTHER` stands twice at line 10 column 7",
         ),
         ("project.name }}", "project.name|upper }}", "its `name` is `PROJECT` instead of `project`"),
-        ("    restart: {{ service.restart }}\n", "", "`restart` of `bro` is \"\" instead of \"unless-stopped\"; `restart` of `wor` is \"\" instead of \"unless-stopped\"; `restart` of `cli` is \"\" instead of \"no\""),
-        ("      - {{ port }}\n", "      - {{ port }}\n      - \"9999:9999\"\n", "`ports` of `bro` is [\"9998:9998\", \"9999:9999\"] instead of [\"9998:9998\"]"),
+        (
+            "    restart: {{ service.restart }}\n",
+            "",
+            "`restart` of `bro` is \"\" instead of \"unless-stopped\"; `restart` of `wor` is \"\" instead of \"unless-stopped\"; `restart` of `cli` is \"\" instead of \"no\"",
+        ),
+        (
+            "      - {{ port }}\n",
+            "      - {{ port }}\n      - \"9999:9999\"\n",
+            "`ports` of `bro` is [\"9998:9998\", \"9999:9999\"] instead of [\"9998:9998\"]",
+        ),
         ("    scale: {{ service.replicas }}\n", "", "`scale` of `wor` is 1 instead of 4"),
-        ("    read_only: true\n", "    read_onyl: true\n", "/services/bro: Unevaluated properties are not allowed ('read_onyl' was unexpected); /services/wor: Unevaluated properties are not allowed ('read_onyl' was unexpected); /services/cli: Unevaluated properties are not allowed ('read_onyl' was unexpected)"),
+        (
+            "    read_only: true\n",
+            "    read_onyl: true\n",
+            "/services/bro: Unevaluated properties are not allowed ('read_onyl' was unexpected); /services/wor: Unevaluated properties are not allowed ('read_onyl' was unexpected); /services/cli: Unevaluated properties are not allowed ('read_onyl' was unexpected)",
+        ),
     ] {
         assert_eq!(refused(|text| text.replace(from, to)), format!("{begin}{difference}"));
     }

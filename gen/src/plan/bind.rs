@@ -49,12 +49,7 @@ pub(super) fn bind(topology: &Topology, findings: &mut Vec<Finding>) -> Vec<Boun
 
 fn endpoints(component: &Component) -> Vec<Endpoint> {
     let at = |key: &str| below(&component.pointer, key);
-    let tcp = |name: &str, port: u16, key: &str| Endpoint {
-        name: name.to_owned(),
-        port,
-        protocol: Protocol::Tcp,
-        pointer: at(key),
-    };
+    let tcp = |name: &str, port: u16, key: &str| Endpoint { name: name.to_owned(), port, protocol: Protocol::Tcp, pointer: at(key) };
     let mut endpoints = match component.role {
         Role::Broker { frontend, backend, .. } => {
             vec![tcp("frontend", frontend, "frontend"), tcp("backend", backend, "backend")]
@@ -186,9 +181,7 @@ impl Directory<'_> {
         };
         let endpoints = &self.endpoints[*index];
         match (endpoint, endpoints.as_slice()) {
-            (Some(endpoint), _) if endpoints.iter().any(|candidate| candidate.name == endpoint) => {
-                self.binding(need, *index, endpoint)
-            }
+            (Some(endpoint), _) if endpoints.iter().any(|candidate| candidate.name == endpoint) => self.binding(need, *index, endpoint),
             (Some(endpoint), _) => {
                 findings.push(rules::unknown_reference::endpoint(endpoint, name, endpoints, place));
                 None

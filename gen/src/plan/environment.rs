@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 
 use super::bind::Bound;
 use super::{
-    Binding, Component, Condition, EnvVar, Healthcheck, ImageSource, LOGGER_DIR, Network, Origin, Plan, Program, Role, Target,
-    USER, template,
+    Binding, Component, Condition, EnvVar, Healthcheck, ImageSource, LOGGER_DIR, Network, Origin, Plan, Program, Role, Target, USER,
+    template,
 };
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
@@ -45,8 +45,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
 }
 
 fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec<Finding>) -> Component {
-    let topology::Component { name, pointer, role, replicas, scaled_by, logger: _, build, restart, resources, mut keys } =
-        component;
+    let topology::Component { name, pointer, role, replicas, scaled_by, logger: _, build, restart, resources, mut keys } = component;
     let name = name.to_string();
     let mut fill = |text: &str, place: Place| match template::fill(text, &name, &bound.bindings) {
         Ok(filled) => filled,
@@ -301,9 +300,7 @@ fn healthcheck(written: Option<spec::Healthcheck>, role: &Role, image: &ImageSou
             test: match &check.command {
                 Command::Arguments(arguments) => std::iter::once("CMD".to_owned()).chain(arguments.iter().cloned()).collect(),
                 Command::Line(line) if needs_shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
-                Command::Line(line) => {
-                    std::iter::once("CMD".to_owned()).chain(shlex::split(line).unwrap_or_default()).collect()
-                }
+                Command::Line(line) => std::iter::once("CMD".to_owned()).chain(shlex::split(line).unwrap_or_default()).collect(),
             },
             interval: check.interval.unwrap_or(seconds(5)),
             timeout: check.timeout.unwrap_or(seconds(3)),
@@ -412,8 +409,7 @@ fn check_images(plan: &Plan, findings: &mut Vec<Finding>) {
     let needs: Vec<Vec<usize>> = plan.images.values().map(stands_on).collect();
     let open: Vec<usize> = needs.iter().map(Vec::len).collect();
     for circle in super::order::circles(&needs, &open) {
-        let names: Vec<&str> =
-            circle.iter().filter_map(|index| plan.images.get_index(*index)).map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = circle.iter().filter_map(|index| plan.images.get_index(*index)).map(|(name, _)| name.as_str()).collect();
         findings.push(rules::dependency_cycle::images(&names));
     }
 }

@@ -160,12 +160,15 @@ fn component_text(text: &mut String, plan: &Plan, component: &Component) {
     line("by hand", by_hand(component).unwrap_or_default());
     if component.is_deployed() {
         let name = |number| instance_name(plan, component, number);
-        line("instances", match component.replicas {
-            0 => "none".to_owned(),
-            1 => name(1),
-            2 => format!("{}, {}", name(1), name(2)),
-            many => format!("{} … {}", name(1), name(many)),
-        });
+        line(
+            "instances",
+            match component.replicas {
+                0 => "none".to_owned(),
+                1 => name(1),
+                2 => format!("{}, {}", name(1), name(2)),
+                many => format!("{} … {}", name(1), name(many)),
+            },
+        );
     }
     line("identity", identity(component).unwrap_or_default().to_owned());
     for endpoint in &component.endpoints {
@@ -305,12 +308,7 @@ fn component_document<'a>(plan: &'a Plan, component: &'a Component) -> Component
         published: component
             .published
             .iter()
-            .map(|p| PublishedDocument {
-                endpoint: &p.endpoint,
-                address: p.host_address(),
-                port: p.port,
-                protocol: p.protocol.to_string(),
-            })
+            .map(|p| PublishedDocument { endpoint: &p.endpoint, address: p.host_address(), port: p.port, protocol: p.protocol.to_string() })
             .collect(),
         bindings: component.bindings.iter().map(binding_document).collect(),
         waits_for: component
@@ -344,13 +342,5 @@ fn binding_document(binding: &super::Binding) -> BindingDocument<'_> {
         Target::Component { name, endpoint } => (Some(name.as_str()), Some(endpoint.as_str()), None),
         Target::External { name } => (None, None, Some(name.as_str())),
     };
-    BindingDocument {
-        need: &binding.need,
-        component,
-        endpoint,
-        external,
-        host: &binding.host,
-        port: binding.port,
-        url: binding.url(),
-    }
+    BindingDocument { need: &binding.need, component, endpoint, external, host: &binding.host, port: binding.port, url: binding.url() }
 }

@@ -42,7 +42,9 @@ fn needs_become_environment() {
 
 #[test]
 fn the_users_environment_wins_and_may_speak_of_what_is_bound() {
-    let plan = plan("[service.db]\nimage = \"db:1\"\nports = { sql = 5432 }\n[service.app]\nimage = \"app:1\"\nneeds = { store = \"db.sql\" }\nenv = { STORE_PORT = 1, AT = \"{{ store.host }}:{{ store.port }} for {{ self.name }}\" }\n");
+    let plan = plan(
+        "[service.db]\nimage = \"db:1\"\nports = { sql = 5432 }\n[service.app]\nimage = \"app:1\"\nneeds = { store = \"db.sql\" }\nenv = { STORE_PORT = 1, AT = \"{{ store.host }}:{{ store.port }} for {{ self.name }}\" }\n",
+    );
     assert_eq!(env(&plan, "app", "STORE_PORT"), Some("1"));
     assert_eq!(env(&plan, "app", "AT"), Some("db:5432 for app"));
 }
@@ -72,7 +74,8 @@ fn a_client_waits_as_long_as_its_broker_may_need() {
 
 #[test]
 fn an_outside_client_comes_in_by_the_published_port() {
-    let plan = plan("[host]\naddress = \"example.org\"\n[broker.bro]\npublish = { frontend = 80 }\n[worker.wor]\n[client.far]\noutside = true\n");
+    let plan =
+        plan("[host]\naddress = \"example.org\"\n[broker.bro]\npublish = { frontend = 80 }\n[worker.wor]\n[client.far]\noutside = true\n");
     assert_eq!(env(&plan, "far", "BROKER_URL"), Some("tcp://example.org:80"));
     assert!(plan.deployed().all(|component| component.name != "far"));
 }
@@ -88,7 +91,9 @@ fn circles_are_told_once_and_named() {
 
 #[test]
 fn commands_with_a_variable_are_run_by_a_shell_that_makes_way() {
-    let plan = plan("[service.a]\nimage = \"a:1\"\ncommand = \"serve --port $PORT\"\n[service.b]\nimage = \"b:1\"\ncommand = \"serve 'two words'\"\n");
+    let plan = plan(
+        "[service.a]\nimage = \"a:1\"\ncommand = \"serve --port $PORT\"\n[service.b]\nimage = \"b:1\"\ncommand = \"serve 'two words'\"\n",
+    );
     assert_eq!(plan.component("a").unwrap().command.as_ref().unwrap(), &["sh", "-c", "exec serve --port $PORT"]);
     assert_eq!(plan.component("b").unwrap().command.as_ref().unwrap(), &["serve", "two words"]);
 }

@@ -235,4 +235,3 @@ impl Checker<'_> {
         Ok(text.to_owned())
     }
 }
-

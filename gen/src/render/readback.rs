@@ -102,9 +102,7 @@ fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(Strin
     values.same("deploy.replicas", &found.replicas, &replicas);
     values.same("deploy.resources.limits.cpus", &found.cpus, &planned.cpus);
     values.same("deploy.resources.limits.memory", &found.memory, &planned.memory);
-    for (what, found, planned) in
-        [("environment", &found.environment, &planned.environment), ("labels", &found.labels, &planned.labels)]
-    {
+    for (what, found, planned) in [("environment", &found.environment, &planned.environment), ("labels", &found.labels, &planned.labels)] {
         for pair in planned {
             match found.get(&pair.name) {
                 Some(value) if *value == pair.value => {}

@@ -121,10 +121,8 @@ pub(super) struct Compiled<'e> {
 impl Compiled<'_> {
     /// Renders it with one value.
     pub fn render<T: Serialize>(&self, value_name: &str, value: &T) -> Result<String, Error> {
-        let context = Value::from_pairs([
-            (value_name, Value::from(Serde(value))),
-            ("cbwgen", Value::from_pairs([("version", super::VERSION)])),
-        ]);
+        let context =
+            Value::from_pairs([(value_name, Value::from(Serde(value))), ("cbwgen", Value::from_pairs([("version", super::VERSION)]))]);
         self.template.render(context).map_err(|error| wrong(self.templates, self.name, &error))
     }
 }

@@ -112,15 +112,13 @@ fn inside<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 
 /// What ufw says about each published port that other machines can reach. Nothing while there is no ufw or it is off, and
 /// nothing about ports that `ufw route` opens: there the rules of ufw-docker decide.
-pub(crate) fn ufw_verdicts<'a>(
-    context: &Context<'a>,
-) -> impl Iterator<Item = (&'a Component, &'a Published, &'a Ufw, Verdict<'a>)> {
+pub(crate) fn ufw_verdicts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Component, &'a Published, &'a Ufw, Verdict<'a>)> {
     let ufw = context.firewall.filter(|ufw| ufw.active);
     let ports = ufw.into_iter().flat_map(|ufw| published(context.plan).map(move |(component, published)| (component, published, ufw)));
-    ports
-        .filter(|(_, published, ufw)| !is_loopback(published) && !ufw.routes_to(published.port, published.protocol))
-        .map(|(component, published, ufw)| {
+    ports.filter(|(_, published, ufw)| !is_loopback(published) && !ufw.routes_to(published.port, published.protocol)).map(
+        |(component, published, ufw)| {
             let verdict = ufw.verdict(published.address, published.host_port, published.protocol);
             (component, published, ufw, verdict)
-        })
+        },
+    )
 }

@@ -179,10 +179,9 @@ impl<'de> de::Deserializer<'de> for &'de Node {
             Value::Float(number) => visitor.visit_f64(*number),
             Value::Boolean(value) => visitor.visit_bool(*value),
             Value::Removed => visitor.visit_unit(),
-            Value::Datetime(text) => Err(Error::new(Mistake::WrongType {
-                found: format!("the date or time `{text}`"),
-                wanted: Wanted(&visitor).to_string(),
-            })),
+            Value::Datetime(text) => {
+                Err(Error::new(Mistake::WrongType { found: format!("the date or time `{text}`"), wanted: Wanted(&visitor).to_string() }))
+            }
         }
     }
 
@@ -194,12 +193,7 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
         match &self.value {
             Value::String(text) => visitor.visit_enum(text.as_str().into_deserializer()),
             _ => self.deserialize_any(visitor),

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use ::toml::de::{DeTable, DeValue};
 use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue};
 
 use super::{Entry, Node, Value};
 
@@ -25,10 +25,7 @@ pub fn parse(text: &str) -> (Node, Vec<SyntaxError>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut errors: Vec<SyntaxError> = errors
         .into_iter()
-        .map(|error| SyntaxError {
-            message: error.message().lines().collect::<Vec<_>>().join("; "),
-            span: error.span().unwrap_or(0..0),
-        })
+        .map(|error| SyntaxError { message: error.message().lines().collect::<Vec<_>>().join("; "), span: error.span().unwrap_or(0..0) })
         .collect();
     errors.sort_by_key(|error| (error.span.start, error.span.end));
     errors.dedup();

@@ -79,18 +79,14 @@ impl FromStr for Name {
         if text.len() > 63 {
             return Err(format!("the name `{short}` is longer than 63 characters, the most that a host name's label may have"));
         }
-        if text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-')
+        if text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-') && !text.starts_with('-') && !text.ends_with('-')
         {
             return Ok(Self(text.to_owned()));
         }
         let better: String = text.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let better = better.trim_matches('-');
         let hint = if better.is_empty() || better.len() > 63 { String::new() } else { format!("; `{better}` would do") };
-        Err(format!(
-            "`{short}` cannot be a host name: use lower-case letters, digits and `-`, not at either end{hint}"
-        ))
+        Err(format!("`{short}` cannot be a host name: use lower-case letters, digits and `-`, not at either end{hint}"))
     }
 }
 
@@ -357,9 +353,7 @@ impl FromStr for HostPort {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let short = crate::source::decode::shorten(text);
-        let wrong = || {
-            format!("`{short}` is not an address of this host: write a port, `\"127.0.0.1:9998\"` or `\"[::1]:9998\"`")
-        };
+        let wrong = || format!("`{short}` is not an address of this host: write a port, `\"127.0.0.1:9998\"` or `\"[::1]:9998\"`");
         let Some((host, port)) = text.rsplit_once(':') else {
             return port_number(text).map(|port| Self { address: None, port: Some(port) });
         };
@@ -588,10 +582,9 @@ impl<'de> Deserialize<'de> for Command {
                 match shlex::split(text) {
                     Some(words) if !words.is_empty() => Ok(Command::Line(text.to_owned())),
                     Some(_) => Err(E::custom("a command cannot be empty")),
-                    None => Err(E::custom(format!(
-                        "the command `{}` has a quote that is never closed",
-                        crate::source::decode::shorten(text)
-                    ))),
+                    None => {
+                        Err(E::custom(format!("the command `{}` has a quote that is never closed", crate::source::decode::shorten(text))))
+                    }
                 }
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Command, A::Error> {

@@ -48,7 +48,8 @@ impl<F: Frame> Broker<F> {
         while let Some(key) = self.seen.front().filter(|&key| self.workers[key].since + self.config.deadline <= context.now) {
             self.grace_over(key, context);
         }
-        while let Some(key) = self.late.front().filter(|&key| self.workers[key].since + self.config.deadline * LATE_FOR_LONG <= context.now) {
+        while let Some(key) = self.late.front().filter(|&key| self.workers[key].since + self.config.deadline * LATE_FOR_LONG <= context.now)
+        {
             self.late_for_ever(key, context.now);
         }
     }

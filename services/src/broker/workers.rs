@@ -18,7 +18,9 @@ impl<F: Frame> Broker<F> {
             Ok((id, FromWorker::Ready(dialect))) => self.registers(key, id.bytes(), dialect, context),
             Ok((id, FromWorker::Heartbeat)) => self.beats(key, id.bytes(), context),
             Ok((id, FromWorker::Reply { dialect, client, body })) => match key {
-                Some(key) if known.is_some_and(|known| known.is_req() == dialect.is_req()) => self.replies(key, dialect, client, body, context),
+                Some(key) if known.is_some_and(|known| known.is_req() == dialect.is_req()) => {
+                    self.replies(key, dialect, client, body, context)
+                }
                 _ => {
                     // A worker of an earlier broker, or another kind of worker under a known name: it is there, and free.
                     self.unasked(id.bytes(), context);
@@ -218,7 +220,8 @@ impl<F: Frame> Broker<F> {
 
     /// A worker is gone. A REQ worker may come back without a word, so it is remembered; a ppp worker speaks by itself.
     pub(super) fn gone<W: Watch>(&mut self, key: usize, why: DownReason, context: &mut Context<'_, F, W>) {
-        let was_tried = matches!(self.workers[key].state, State::Seen { .. } | State::Candidate | State::Working(Held { alias: Some(_), .. }));
+        let was_tried =
+            matches!(self.workers[key].state, State::Seen { .. } | State::Candidate | State::Working(Held { alias: Some(_), .. }));
         self.goes(key, why, context);
         let worker = &mut self.workers[key];
         worker.tries += u32::from(was_tried);

@@ -81,7 +81,9 @@ fn a_poison_request_ends_in_an_error_and_leaves_workers_alive() {
     let client = broker.client(zmq::REQ, "c");
     client.send("poison", 0).unwrap();
     for _ in 0..2 {
-        let victim = until("somebody takes the poison", || workers.iter().position(|(_, worker)| worker.poll(zmq::POLLIN, 10).unwrap() > 0 && frames(worker) != ["\u{2}"]));
+        let victim = until("somebody takes the poison", || {
+            workers.iter().position(|(_, worker)| worker.poll(zmq::POLLIN, 10).unwrap() > 0 && frames(worker) != ["\u{2}"])
+        });
         drop(workers.remove(victim));
     }
     assert_eq!(hear(&client), "!cbw failed no worker answered in time");

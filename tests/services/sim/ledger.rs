@@ -44,7 +44,8 @@ impl Ledger {
 
     /// Every request was answered or withdrawn.
     pub fn assert_settled(&self) {
-        let open: Vec<_> = self.accounts.iter().filter(|(_, account)| account.answers == 0 && !account.withdrawn).map(|(name, _)| name).collect();
+        let open: Vec<_> =
+            self.accounts.iter().filter(|(_, account)| account.answers == 0 && !account.withdrawn).map(|(name, _)| name).collect();
         assert!(open.is_empty(), "requests that were never answered: {open:?}");
     }
 }

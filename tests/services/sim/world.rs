@@ -54,13 +54,24 @@ struct Connection {
 
 #[derive(Debug)]
 enum Step {
-    ToBroker { connection: usize, frames: Vec<Vec<u8>> },
-    ToPeer { connection: usize, frames: Vec<Vec<u8>> },
+    ToBroker {
+        connection: usize,
+        frames: Vec<Vec<u8>>,
+    },
+    ToPeer {
+        connection: usize,
+        frames: Vec<Vec<u8>>,
+    },
     /// The broker's side notices the end of a connection.
-    Ended { connection: usize },
+    Ended {
+        connection: usize,
+    },
     Ask(usize),
     Connect(usize),
-    Finish { worker: usize, until: Duration },
+    Finish {
+        worker: usize,
+        until: Duration,
+    },
     Beat(usize),
     Revive(usize),
     Restarted,

@@ -54,6 +54,11 @@ impl Sleeper {
         }
         let is = |token| self.events.iter().any(|event| event.token() == token);
         let by_clients_only = is(FRONTEND) && self.events.iter().count() == 1;
-        Ok(Woken { by_clients_only, by_frontend_monitor: is(FRONTEND_MONITOR), by_backend_monitor: is(BACKEND_MONITOR), by_wakeup: is(WAKEUP) })
+        Ok(Woken {
+            by_clients_only,
+            by_frontend_monitor: is(FRONTEND_MONITOR),
+            by_backend_monitor: is(BACKEND_MONITOR),
+            by_wakeup: is(WAKEUP),
+        })
     }
 }
