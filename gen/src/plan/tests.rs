@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(text in "\\PC{0,200}") {
         let loaded = load(Source::new("topology.toml", text), "folder", &WhatIf::default());
-        crate::report::text::report(&loaded.source, &crate::lint::lint(&loaded, &crate::lint::Facts::default()), false);
+        let _ = crate::report::text::report(&loaded.source, &crate::lint::lint(&loaded, &crate::lint::Facts::default()), false);
     }
 
     /// Pieces of topologies in any order say more than random letters.
@@ -148,9 +148,9 @@ proptest! {
     ]), 0..30)) {
         let loaded = load(Source::new("topology.toml", pieces.concat()), "folder", &WhatIf::default());
         let findings = crate::lint::lint(&loaded, &crate::lint::Facts::default());
-        crate::report::text::report(&loaded.source, &findings, true);
-        crate::report::json::report(&loaded.source, &findings);
-        super::show::text(&loaded.plan);
-        super::show::json(&loaded.plan);
+        let _ = crate::report::text::report(&loaded.source, &findings, true);
+        let _ = crate::report::json::report(&loaded.source, &findings);
+        let _ = super::show::text(&loaded.plan);
+        let _ = super::show::json(&loaded.plan);
     }
 }
