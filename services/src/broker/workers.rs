@@ -19,7 +19,7 @@ impl<F: Frame> Broker<F> {
             Ok((id, FromWorker::Heartbeat)) => self.beats(key, id.bytes(), context),
             Ok((id, FromWorker::Reply { dialect, client, body })) => match key {
                 Some(key) if known.is_some_and(|known| known.is_req() == dialect.is_req()) => {
-                    self.replies(key, dialect, client, body, context)
+                    self.replies(key, dialect, client, body, context);
                 }
                 _ => {
                     // A worker of an earlier broker, or another kind of worker under a known name: it is there, and free.
