@@ -326,7 +326,8 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
 
 fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    if complain(&loaded, &judge(&loaded, &arguments.topology, None), color) {
+    let findings = judge(&loaded, &arguments.topology, None);
+    if complain(&loaded, &findings, color) {
         let _ = writeln!(std::io::stderr(), "error: nothing was written: correct the errors above first");
         return Ok(FOUND);
     }
@@ -351,12 +352,13 @@ fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
         let force = if kept.why == write::Why::Foreign { "" } else { "; `--force` gives the edit up" };
         let _ = writeln!(std::io::stderr(), "error: in `{}`: {kept}{force}", out.display());
     }
-    let mut text = String::new();
+    let mut text = if findings.is_empty() { format!("checked {}: no findings\n", loaded.source.name) } else { String::new() };
+    let said = text.len();
     for (verb, files) in [("wrote", &outcome.written), ("removed", &outcome.removed)] {
         text.extend(files.iter().map(|file| format!("{verb} {}\n", out.join(file).display())));
     }
-    if text.is_empty() && outcome.is_clean() {
-        text = format!("{} is up to date\n", out.display());
+    if text.len() == said && outcome.is_clean() {
+        text = text + &out.display().to_string() + " is up to date\n";
     }
     print(&text)?;
     Ok(if outcome.is_clean() { CLEAN } else { FOUND })
