@@ -46,7 +46,8 @@ mod files {
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(
             says(&output),
-            "error: in `generated`: `docker-compose.yml` was edited by hand and is left alone; what it should be is in \
+            "checked topology.toml: no findings\n\
+             error: in `generated`: `docker-compose.yml` was edited by hand and is left alone; what it should be is in \
              `docker-compose.yml.new`; `--force` gives the edit up\n"
         );
         assert!(std::fs::read_to_string(&compose).unwrap().ends_with("# mine\n"));

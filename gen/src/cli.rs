@@ -334,7 +334,8 @@ fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
     let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.topology, "generated"));
     let templates = arguments.templates.as_deref().map(render::Templates::read).transpose()?.unwrap_or_default();
     let options = render::Options::new(&arguments.topology, &out, templates)?;
-    let files = render::render(&loaded.plan, &options)?;
+    let is_there = |file: &render::File| std::fs::read(out.join(&file.path)).is_ok_and(|text| text == file.content.as_bytes());
+    let files = render::render_over(&loaded.plan, &options, is_there)?;
     if arguments.stdout {
         let separate = |file: &render::File| format!("# ==> {} <==\n{}", file.path, file.content);
         return print(&files.iter().map(separate).collect::<Vec<_>>().join("\n"));

@@ -122,17 +122,25 @@ pub enum Error {
     },
 }
 
-/// Renders all files: the Compose file first, then what the builds need.
+/// Renders all files, the Compose file first, then what the builds need, and reads the Compose file back.
 pub fn render(plan: &Plan, options: &Options) -> Result<Vec<File>, Error> {
+    render_over(plan, options, |_| false)
+}
+
+/// Like [`render`], for files that may be there already. `is_there` says whether the Compose file is, byte for byte: then it
+/// was read back when it was written, and replaces nothing now.
+pub fn render_over(plan: &Plan, options: &Options, is_there: impl FnOnce(&File) -> bool) -> Result<Vec<File>, Error> {
     let engine = Engine::new(&options.templates, plan.components.len());
     let project = view::project(plan, options);
     let content = engine.render("docker-compose.yml.j2", "project", &project)?;
-    readback::check(&content, &project)
-        .map_err(|differences| Error::Readback { template: options.templates.shown("docker-compose.yml.j2"), differences })?;
-    let mut files = vec![File { path: "docker-compose.yml".to_owned(), content }];
-    files.extend(dockerfile::dockerfiles(plan, options, &engine)?);
-    for file in &mut files {
-        file.content = seal(&file.content, &options.topology);
+    let compose = File { path: "docker-compose.yml".to_owned(), content: seal(&content, &options.topology) };
+    if !is_there(&compose) {
+        readback::check(&content, &project)
+            .map_err(|differences| Error::Readback { template: options.templates.shown("docker-compose.yml.j2"), differences })?;
+    }
+    let mut files = vec![compose];
+    for file in dockerfile::dockerfiles(plan, options, &engine)? {
+        files.push(File { content: seal(&file.content, &options.topology), ..file });
     }
     Ok(files)
 }
