@@ -13,6 +13,10 @@ fn a_whole_system_answers_logs_and_ends_in_order() {
     let mut logger = Service::start(env!("CARGO_BIN_EXE_logger"), &[&logging, file.to_str().unwrap()], &[]);
     let mut broker = Service::start(env!("CARGO_BIN_EXE_broker"), &[&frontend, &backend, host, &logging], &[]);
     let mut workers = ["w1", "w2"].map(|id| Service::start(env!("CARGO_BIN_EXE_worker"), &[id, host, &backend, host, &logging], &[]));
+    // Twenty requests are answered before a worker that comes late has any.
+    wait_until("both workers are ready", || {
+        fs::read_to_string(&file).is_ok_and(|log| ["w1", "w2"].iter().all(|id| log.contains(&format!("a worker is ready worker={id} "))))
+    });
     let mut clients =
         ["c1", "c2"].map(|id| Service::start(env!("CARGO_BIN_EXE_client"), &[id, "10", host, &frontend, host, &logging], &[]));
     for client in &mut clients {
