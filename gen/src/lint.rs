@@ -10,7 +10,7 @@ use crate::firewall::Ufw;
 use crate::plan::Plan;
 use crate::rules::{self, Context};
 use crate::source::{LineColumn, Node, Source, comments, pointer};
-use crate::spec::{self, Firewall, Level, mistakes};
+use crate::spec::{self, Level, mistakes};
 use crate::topology::{self, WhatIf};
 
 /// A source that was read as far as it goes.
@@ -28,8 +28,7 @@ pub struct Loaded {
     lints: IndexMap<String, Level>,
 }
 
-/// Reads a source and makes its plan. `folder` names the project when the file does not; `what_if` is asked with the spec,
-/// so that it can look scenarios up.
+/// Reads a source and makes its plan. `folder` names the project when the file does not.
 pub fn load(source: Source, folder: &str, what_if: &WhatIf) -> Loaded {
     let (root, errors) = crate::source::toml::parse(&source.text);
     if !errors.is_empty() {
@@ -78,7 +77,7 @@ pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
     let Loaded { source, root, plan, findings, lints, .. } = loaded;
     let mut findings = findings.clone();
     if !findings.iter().any(|finding| finding.rule == rules::syntax::RULE.name) {
-        let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(from_spec);
+        let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(Ufw::from_spec);
         let context = Context { plan, firewall: facts.firewall.as_ref().or(own.as_ref()), missing_files: &facts.missing_files, root };
         for check in rules::ALL.iter().filter_map(|rule| rule.check) {
             check(&context, &mut findings);
@@ -105,10 +104,6 @@ pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
     });
     located.dedup();
     located
-}
-
-fn from_spec(firewall: &Firewall) -> Option<Ufw> {
-    Ufw::from_spec(firewall)
 }
 
 /// Something to say of a rule's name in `[lints]` or a comment.
