@@ -285,7 +285,7 @@ fn judge(loaded: &Loaded, topology: &Path, firewall: Option<Ufw>) -> Vec<Located
 /// Says on standard error what there is to say; true when it stops whoever asked.
 fn complain(loaded: &Loaded, findings: &[Located], color: Color) -> bool {
     let color = wants_color(color, std::io::stderr().is_terminal());
-    let _ = std::io::stderr().lock().write_all(report(Format::Text, &loaded.source, findings, color).as_bytes());
+    let _ = std::io::stderr().lock().write_all(report(Format::Text, std::slice::from_ref(&loaded.source), findings, color).as_bytes());
     lint::summary(findings).0 > 0
 }
 
@@ -304,7 +304,7 @@ fn run_lint(arguments: &Lint, color: Color) -> anyhow::Result<u8> {
     };
     let findings = judge(&loaded, &arguments.topology, firewall);
     let color = wants_color(color, std::io::stdout().is_terminal());
-    print(&report(arguments.format, &loaded.source, &findings, color))?;
+    print(&report(arguments.format, std::slice::from_ref(&loaded.source), &findings, color))?;
     let (errors, warnings, _) = lint::summary(&findings);
     let denied = errors > 0 || (warnings > 0 && arguments.deny == Some(Deny::Warnings));
     Ok(if denied { FOUND } else { CLEAN })

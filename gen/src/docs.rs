@@ -17,7 +17,7 @@ fn severity(rule: &Rule) -> &'static str {
 /// A rule's documentation as plain Markdown.
 #[must_use]
 pub fn explain(rule: &Rule) -> String {
-    let fixed = if rule.check.is_none() { ", always reported" } else { "" };
+    let fixed = if rule.is_fixed() { ", always reported" } else { "" };
     format!("# {} ({}{fixed})\n\n{}\n", rule.name, severity(rule), unindent(rule.docs))
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::source::Pointer;
+use crate::source::{Origin, Pointer};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -25,6 +25,8 @@ pub enum Place {
     Value(Pointer),
     /// Bytes of the text itself, where there is no tree: syntax errors and comments.
     Bytes(Range<usize>),
+    /// Bytes of one of several files: values of a Compose project remember theirs.
+    At(Origin),
 }
 
 impl Place {
@@ -72,6 +74,62 @@ pub struct Finding {
     pub label: String,
     /// Other places that belong to it, each with what it is.
     pub related: Vec<(Place, String)>,
+    /// The object in words of the file, as in `services.web.ports.0`; empty where there is none.
+    pub path: String,
+    /// Whether `docker compose config` refuses the project because of it.
+    pub refused: bool,
+    /// An edit that cannot change what a good deployment does.
+    pub fix: Option<Fix>,
+}
+
+/// Replacements in one file that belong together: `--fix` makes all of them or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// What it does, as in: quote the port.
+    pub title: String,
+    /// Which bytes become which text. They do not overlap.
+    pub edits: Vec<(Origin, String)>,
+}
+
+impl Finding {
+    /// A finding with nothing but its texts and its place.
+    #[must_use]
+    pub fn new(rule: &'static str, severity: Severity, place: Place, message: String, consequence: String, help: String) -> Self {
+        Self {
+            rule,
+            severity,
+            message,
+            consequence,
+            help,
+            place,
+            label: String::new(),
+            related: Vec::new(),
+            path: String::new(),
+            refused: false,
+            fix: None,
+        }
+    }
+
+    /// The same, with the object that it speaks of, as in `services.web.ports.0`.
+    #[must_use]
+    pub fn about(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// The same, as something that Compose itself refuses.
+    #[must_use]
+    pub fn refused(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+
+    /// The same, with another place that belongs to it.
+    #[must_use]
+    pub fn with(mut self, place: Place, what: impl Into<String>) -> Self {
+        self.related.push((place, what.into()));
+        self
+    }
 }
 
 /// The names nearest to a misspelt one: at most a third of it is different.

@@ -5,6 +5,7 @@
 //! last is a pure function.
 
 pub mod cli;
+pub mod compose;
 pub mod docs;
 pub mod facts;
 pub mod finding;

@@ -61,6 +61,8 @@ pub struct Facts {
 pub struct Located {
     /// What is said.
     pub finding: Finding,
+    /// The index of its file among those that were read.
+    pub file: usize,
     /// The bytes that are underlined.
     pub span: Range<usize>,
     /// Where they begin.
@@ -68,7 +70,18 @@ pub struct Located {
     /// Where they end: the place behind the last character.
     pub end: LineColumn,
     /// Other places that belong to it.
-    pub related: Vec<(Range<usize>, String)>,
+    pub related: Vec<Related>,
+}
+
+/// Another place that belongs to a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// The index of its file.
+    pub file: usize,
+    /// The bytes.
+    pub span: Range<usize>,
+    /// What it is.
+    pub text: String,
 }
 
 /// Runs all rules, applies what the user says of them, and sorts by place.
@@ -93,7 +106,7 @@ pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
         .filter_map(|finding| set_level(finding, lints))
         .map(|finding| locate(finding, source, root))
         .filter(|located| {
-            let fixed = rules::by_name(located.finding.rule).is_some_and(|rule| rule.check.is_none());
+            let fixed = rules::by_name(located.finding.rule).is_some_and(rules::Rule::is_fixed);
             let names_it = |rules: &[(String, Range<usize>)]| rules.iter().any(|(name, _)| name == located.finding.rule);
             fixed || !allows.iter().any(|allow| allow.covers.contains(&located.span.start) && names_it(&allow.rules))
         })
@@ -110,14 +123,14 @@ pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
 fn about_lint(name: &str, place: Place) -> Option<Finding> {
     match rules::by_name(name) {
         None => Some(rules::unknown_lint::unknown(name, place)),
-        Some(rule) if rule.check.is_none() && rule.name != rules::unknown_lint::RULE.name => Some(rules::unknown_lint::fixed(name, place)),
+        Some(rule) if rule.is_fixed() && rule.name != rules::unknown_lint::RULE.name => Some(rules::unknown_lint::fixed(name, place)),
         Some(_) => None,
     }
 }
 
 /// Applies `[lints]`: `None` when the rule is allowed.
 fn set_level(mut finding: Finding, lints: &IndexMap<String, Level>) -> Option<Finding> {
-    let fixed = rules::by_name(finding.rule).is_some_and(|rule| rule.check.is_none());
+    let fixed = rules::by_name(finding.rule).is_some_and(rules::Rule::is_fixed);
     match lints.get(finding.rule).filter(|_| !fixed || finding.rule == rules::unknown_lint::RULE.name) {
         Some(Level::Allow) => return None,
         Some(Level::Note) => finding.severity = Severity::Note,
@@ -134,18 +147,19 @@ fn locate(finding: Finding, source: &Source, root: &Node) -> Located {
             Place::Key(pointer) => root.key_span(pointer),
             Place::Value(pointer) => root.value_span(pointer),
             Place::Bytes(span) => span.clone(),
+            Place::At(origin) => origin.range(),
         };
         one_line(source, span)
     };
     let span = span_of(&finding.place);
-    let related = finding.related.iter().map(|(place, text)| (span_of(place), text.clone())).collect();
+    let related = finding.related.iter().map(|(place, text)| Related { file: 0, span: span_of(place), text: text.clone() }).collect();
     let (start, end) = (source.line_column(span.start), source.line_column(span.end));
-    Located { finding, span, start, end, related }
+    Located { finding, file: 0, span, start, end, related }
 }
 
 /// A place is shown on one line: what goes on over several (a long array, an unclosed text) is cut at the first, and what
 /// is longer than a line can show is cut too. Every place lies on character boundaries.
-fn one_line(source: &Source, span: Range<usize>) -> Range<usize> {
+pub(crate) fn one_line(source: &Source, span: Range<usize>) -> Range<usize> {
     const WIDEST: usize = 400;
     let floor = |mut at: usize| {
         while !source.text.is_char_boundary(at) {

@@ -15,11 +15,11 @@ pub enum Format {
     Json,
 }
 
-/// Tells findings in a format. `color` is whether the reader sees colours.
+/// Tells findings in a format. Each names its file by its index in `sources`. `color` is whether the reader sees colours.
 #[must_use]
-pub fn report(format: Format, source: &Source, findings: &[Located], color: bool) -> String {
+pub fn report(format: Format, sources: &[Source], findings: &[Located], color: bool) -> String {
     match format {
-        Format::Text => text::report(source, findings, color),
-        Format::Json => json::report(source, findings),
+        Format::Text => text::report(sources, findings, color),
+        Format::Json => json::report(sources, findings),
     }
 }

@@ -4,6 +4,7 @@
 //! `[lints]` and comments are applied in one place, by [`crate::lint`]. The reader's own findings (syntax, keys, names)
 //! have a rule too, so that they are documented like the others, but nothing switches them off.
 
+use crate::compose;
 use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
@@ -34,8 +35,23 @@ pub struct Rule {
     pub severity: Severity,
     /// Markdown, from the doc comment: a sentence, then what happens, why, and what to do.
     pub docs: &'static str,
-    /// The check; `None` where the reader itself finds the mistake.
+    /// Whether its findings are facts or opinions; opinions are told on demand.
+    pub group: Group,
+    /// The check of topologies.
     pub check: Option<fn(&Context<'_>, &mut Vec<Finding>)>,
+    /// The check of Compose projects. Neither: the reader itself finds the mistake, and nothing switches it off.
+    pub compose: Option<fn(&compose::Context<'_>, &mut Vec<Finding>)>,
+}
+
+/// When a rule is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Always: what it finds is wrong.
+    Default,
+    /// With `--pedantic`: good advice that not everybody follows.
+    Pedantic,
+    /// With `--security`: hardening.
+    Security,
 }
 
 impl Rule {
@@ -45,22 +61,33 @@ impl Rule {
         self.docs.trim().lines().next().unwrap_or_default().trim()
     }
 
+    /// Whether the reader itself finds the mistake: it cannot be switched off.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.check.is_none() && self.compose.is_none()
+    }
+
     /// A finding of this rule.
     #[must_use]
     pub fn finding(&self, place: Place, message: String, consequence: String, help: String) -> Finding {
-        Finding { rule: self.name, severity: self.severity, message, consequence, help, place, label: String::new(), related: Vec::new() }
+        Finding::new(self.name, self.severity, place, message, consequence, help)
     }
 }
 
 /// Declares the rule of a file; its doc comment is the user's documentation.
 macro_rules! rule {
     ($(#[doc = $doc:literal])* $name:literal, $severity:ident, $check:expr) => {
+        rule! { $(#[doc = $doc])* $name, $severity, Default, topology: $check, compose: None }
+    };
+    ($(#[doc = $doc:literal])* $name:literal, $severity:ident, $group:ident, topology: $check:expr, compose: $compose:expr) => {
         $(#[doc = $doc])*
         pub static RULE: crate::rules::Rule = crate::rules::Rule {
             name: $name,
             severity: crate::finding::Severity::$severity,
             docs: concat!($($doc, "\n"),*),
+            group: crate::rules::Group::$group,
             check: $check,
+            compose: $compose,
         };
     };
 }

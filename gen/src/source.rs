@@ -168,6 +168,25 @@ fn missing_hint(path: &Path) -> String {
         .map_or_else(String::new, |name| format!("; did you mean `{}`?", folder.join(name).display()).replace("`./", "`"))
 }
 
+/// The bytes of a file among several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Origin {
+    /// The file's index among the sources that were read.
+    pub file: u32,
+    /// The first byte.
+    pub start: u32,
+    /// The byte behind the last.
+    pub end: u32,
+}
+
+impl Origin {
+    /// The bytes.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 /// The way from the root of a document to a value: keys, and indices of arrays as decimal numbers.
 pub type Pointer = Vec<String>;
 

@@ -252,16 +252,7 @@ fn check_names(topology: &Topology, findings: &mut Vec<Finding>) {
 /// Keys that exclude each other or that need another one.
 fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
     let mut wrong = |message: String, consequence: &str, help: String, place: Place| {
-        findings.push(Finding {
-            rule: rules::wrong_value::RULE.name,
-            severity: Severity::Error,
-            message,
-            consequence: consequence.to_owned(),
-            help,
-            place,
-            label: String::new(),
-            related: Vec::new(),
-        });
+        findings.push(Finding::new(rules::wrong_value::RULE.name, Severity::Error, place, message, consequence.to_owned(), help));
     };
     for component in &topology.components {
         let (name, place) = (&component.name, &component.pointer);

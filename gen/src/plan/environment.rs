@@ -131,16 +131,7 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
 }
 
 fn wrong_template(message: String, place: Place) -> Finding {
-    Finding {
-        rule: rules::wrong_value::RULE.name,
-        severity: Severity::Error,
-        message,
-        consequence: "the component would be started with the template's text instead of an address".to_owned(),
-        help: "use `{{ NEED.host }}`, `{{ NEED.port }}` or `{{ NEED.url }}` of a need that this component has".to_owned(),
-        place,
-        label: String::new(),
-        related: Vec::new(),
-    }
+    Finding::new(rules::wrong_value::RULE.name, Severity::Error, place, message, "the component would be started with the template's text instead of an address".to_owned(), "use `{{ NEED.host }}`, `{{ NEED.port }}` or `{{ NEED.url }}` of a need that this component has".to_owned())
 }
 
 /// What the keys of a role say to its program.

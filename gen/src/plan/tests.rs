@@ -137,7 +137,7 @@ proptest! {
     #[test]
     fn any_text_is_read_without_a_panic(text in "\\PC{0,200}") {
         let loaded = load(Source::new("topology.toml", text), "folder", &WhatIf::default());
-        let _ = crate::report::text::report(&loaded.source, &crate::lint::lint(&loaded, &crate::lint::Facts::default()), false);
+        let _ = crate::report::text::report(std::slice::from_ref(&loaded.source), &crate::lint::lint(&loaded, &crate::lint::Facts::default()), false);
     }
 
     /// Pieces of topologies in any order say more than random letters.
@@ -148,8 +148,8 @@ proptest! {
     ]), 0..30)) {
         let loaded = load(Source::new("topology.toml", pieces.concat()), "folder", &WhatIf::default());
         let findings = crate::lint::lint(&loaded, &crate::lint::Facts::default());
-        let _ = crate::report::text::report(&loaded.source, &findings, true);
-        let _ = crate::report::json::report(&loaded.source, &findings);
+        let _ = crate::report::text::report(std::slice::from_ref(&loaded.source), &findings, true);
+        let _ = crate::report::json::report(std::slice::from_ref(&loaded.source), &findings);
         let _ = super::show::text(&loaded.plan);
         let _ = super::show::json(&loaded.plan);
     }

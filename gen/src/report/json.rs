@@ -30,6 +30,11 @@ struct Finding<'a> {
     column: usize,
     end_line: usize,
     end_column: usize,
+    /// The object, as in `services.web.ports.0`, where there is one.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    path: &'a str,
+    /// Whether `docker compose config` refuses the project because of it.
+    refused_by_compose: bool,
 }
 
 #[derive(Serialize)]
@@ -41,7 +46,7 @@ struct Summary {
 
 /// The document, with a line break at its end.
 #[must_use]
-pub fn report(source: &Source, findings: &[Located]) -> String {
+pub fn report(sources: &[Source], findings: &[Located]) -> String {
     let (errors, warnings, notes) = summary(findings);
     let findings = findings
         .iter()
@@ -51,11 +56,13 @@ pub fn report(source: &Source, findings: &[Located]) -> String {
             message: &located.finding.message,
             consequence: &located.finding.consequence,
             help: &located.finding.help,
-            file: &source.name,
+            file: sources.get(located.file).map_or("", |source| source.name.as_str()),
             line: located.start.line,
             column: located.start.column,
             end_line: located.end.line,
             end_column: located.end.column,
+            path: &located.finding.path,
+            refused_by_compose: located.finding.refused,
         })
         .collect();
     let document = Document { version: VERSION, findings, summary: Summary { errors, warnings, notes } };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Renderer, Snippet};
 
 use crate::finding::Severity;
-use crate::lint::{Located, summary};
+use crate::lint::{Located, Related, summary};
 use crate::rules::count;
 use crate::secret::conceal;
 use crate::source::Source;
@@ -16,30 +16,35 @@ const NEAR_LINES: usize = 100;
 
 /// All findings and a line that counts them; empty when there are none.
 #[must_use]
-pub fn report(source: &Source, findings: &[Located], color: bool) -> String {
+pub fn report(sources: &[Source], findings: &[Located], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for located in findings {
-        text.push_str(&renderer.render(&[group(source, located)]));
+        text.push_str(&renderer.render(&[group(sources, located)]));
         text.push_str("\n\n");
     }
     let (errors, warnings, notes) = summary(findings);
     let counts = [(errors, "error"), (warnings, "warning"), (notes, "note")];
     let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, name)| count(*n as u64, name)).collect();
     if !counts.is_empty() {
-        let _ = writeln!(text, "{}: {}", source.name, counts.join(", "));
+        let files: std::collections::BTreeSet<usize> = findings.iter().map(|located| located.file).collect();
+        let names = match files.first().and_then(|file| sources.get(*file)) {
+            Some(source) if files.len() == 1 => source.name.clone(),
+            _ => count(files.len() as u64, "file"),
+        };
+        let _ = writeln!(text, "{names}: {}", counts.join(", "));
     }
     text
 }
 
-fn group<'a>(source: &'a Source, located: &'a Located) -> Group<'a> {
+fn group<'a>(sources: &'a [Source], located: &'a Located) -> Group<'a> {
     let finding = &located.finding;
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut elements: Vec<Element<'a>> = excerpts(source, located).into_iter().map(Element::from).collect();
+    let mut elements: Vec<Element<'a>> = excerpts(sources, located).into_iter().map(Element::from).collect();
     let notes = [("consequence", &finding.consequence), ("help", &finding.help)];
     let notes = notes.into_iter().filter(|(_, text)| !text.is_empty());
     elements.extend(notes.map(|(name, text)| {
@@ -70,15 +75,18 @@ fn wrap(text: &str) -> String {
 }
 
 /// The excerpt of the finding, and those of related places that do not fit into it.
-fn excerpts<'a>(source: &'a Source, located: &'a Located) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn excerpts<'a>(sources: &'a [Source], located: &'a Located) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    let Some(source) = sources.get(located.file) else { return Vec::new() };
     let line = located.start.line;
-    let is_near = |span: &Range<usize>| source.line_column(span.start).line.abs_diff(line) <= NEAR_LINES;
+    let is_near =
+        |related: &Related| related.file == located.file && source.line_column(related.span.start).line.abs_diff(line) <= NEAR_LINES;
     let label = Some(located.finding.label.as_str()).filter(|label| !label.is_empty());
     let primary = (AnnotationKind::Primary, located.span.clone(), label);
-    let (near, far): (Vec<_>, Vec<_>) = located.related.iter().partition(|(span, _)| is_near(span));
-    let context = |(span, text): &&'a (Range<usize>, String)| (AnnotationKind::Context, span.clone(), Some(text.as_str()));
+    let (near, far): (Vec<_>, Vec<_>) = located.related.iter().partition(|related| is_near(related));
+    let context = |related: &&'a Related| (AnnotationKind::Context, related.span.clone(), Some(related.text.as_str()));
     let first: Vec<_> = std::iter::once(primary).chain(near.iter().map(context)).collect();
-    std::iter::once(first).chain(far.iter().map(|related| vec![context(related)])).map(|marks| excerpt(source, &marks)).collect()
+    let rest = far.iter().filter_map(|related| Some(excerpt(sources.get(related.file)?, &[context(related)])));
+    std::iter::once(excerpt(source, &first)).chain(rest).collect()
 }
 
 /// The lines from the first to the last mark, with the marks; lines between are folded.

@@ -16,6 +16,7 @@ impl Context<'_> {
             Place::Key(pointer) => self.root.key_span(pointer).start,
             Place::Value(pointer) => self.root.value_span(pointer).start,
             Place::Bytes(span) => span.start,
+            Place::At(origin) => origin.start as usize,
         }
     }
 
@@ -24,7 +25,7 @@ impl Context<'_> {
     pub fn is_written(&self, place: &Place) -> bool {
         match place {
             Place::Key(pointer) | Place::Value(pointer) => self.root.get(pointer).is_some(),
-            Place::Bytes(_) => true,
+            Place::Bytes(_) | Place::At(_) => true,
         }
     }
 }

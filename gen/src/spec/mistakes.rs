@@ -32,16 +32,7 @@ const ROLE_KEYS: &[(&str, &[&str])] = &[
 /// A text that is not TOML.
 #[must_use]
 pub fn syntax(error: SyntaxError) -> Finding {
-    Finding {
-        rule: rules::syntax::RULE.name,
-        severity: Severity::Error,
-        message: error.message,
-        consequence: "nothing is checked or written: the file is not valid TOML".to_owned(),
-        help: "correct the line; `https://toml.io` describes the format".to_owned(),
-        place: Place::Bytes(error.span),
-        label: String::new(),
-        related: Vec::new(),
-    }
+    Finding::new(rules::syntax::RULE.name, Severity::Error, Place::Bytes(error.span), error.message, "nothing is checked or written: the file is not valid TOML".to_owned(), "correct the line; `https://toml.io` describes the format".to_owned())
 }
 
 /// A value or a key that the topology does not know.
@@ -75,7 +66,7 @@ pub fn finding(located: Located) -> Finding {
         ),
     };
     let place = if at_key { Place::Key(pointer) } else { Place::Value(pointer) };
-    Finding { rule, severity: Severity::Error, message, consequence, help, place, label: String::new(), related: Vec::new() }
+    Finding::new(rule, Severity::Error, place, message, consequence, help)
 }
 
 fn unknown_key(key: &str, known: &[&str], table: &str, kind: Option<&str>) -> (&'static str, String, String, String) {

@@ -1,0 +1,72 @@
+//! Compose projects: other people's files, read as `docker compose` reads them.
+//!
+//! In reading order: [`tree`] (values that remember their bytes) ← `yaml` (text to values) ← `load` (files, variables, `extends`,
+//! `include`, merging, schema, consistency) → [`Project`], which the rules judge and `cbwgen compose config` prints. The road
+//! keeps going after a mistake: what is wrong becomes a finding and is left out of what follows.
+
+pub mod files;
+pub mod tree;
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use crate::firewall::Ufw;
+use crate::source::{Origin, Source};
+use files::Files;
+use tree::Node;
+
+/// A project as Compose resolves it.
+#[derive(Debug, Default)]
+pub struct Project {
+    /// Every file that was read, in the order of reading; [`Origin::file`] is an index into them.
+    pub sources: Vec<Source>,
+    /// The project's name.
+    pub name: String,
+    /// The project's directory, absolute.
+    pub directory: PathBuf,
+    /// The resolved model in canonical form: everything merged, interpolated, in the long syntax, with defaults. Services that no
+    /// active profile has are in `disabled`. Paths are absolute.
+    pub model: Node,
+    /// Services behind profiles that are not active, in the same form.
+    pub disabled: IndexMap<String, Node>,
+    /// Each document as it was written: aliases expanded, nothing interpolated, merged or removed.
+    pub written: Vec<Node>,
+    /// Each use of a variable in the files.
+    pub variables: Vec<Variable>,
+    /// Whether all of it could be read: Compose would not refuse it.
+    pub complete: bool,
+}
+
+/// One use of a variable: `$NAME`, `${NAME:-default}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// What Compose puts there; `None` when it is not set, and Compose puts nothing.
+    pub value: Option<String>,
+    /// Whether the text says what to do without it: `:-`, `-`, `:+`, `+`, `:?` or `?`.
+    pub has_operator: bool,
+    /// The whole value in which it stands.
+    pub origin: Origin,
+    /// Where that is in words of the file, as in `services.web.image`.
+    pub path: String,
+}
+
+/// What a rule may look at.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The project.
+    pub project: &'a Project,
+    /// Files beside the Compose file: Dockerfiles, `.dockerignore`, env files.
+    pub files: &'a dyn Files,
+    /// The host's firewall, as `--ufw` tells.
+    pub firewall: Option<&'a Ufw>,
+}
+
+impl Project {
+    /// The services that are started, by name, as mappings in canonical form.
+    pub fn services(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.model.get("services").into_iter().flat_map(Node::entries).map(|(name, entry)| (name, &entry.node))
+    }
+}
