@@ -4,7 +4,9 @@
 //! `include`, merging, schema, consistency) → [`Project`], which the rules judge and `cbwgen compose config` prints. The road
 //! keeps going after a mistake: what is wrong becomes a finding and is left out of what follows.
 
+pub mod config;
 pub mod files;
+pub mod load;
 pub mod tree;
 
 use std::path::PathBuf;
