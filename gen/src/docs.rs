@@ -21,6 +21,12 @@ pub fn explain(rule: &Rule) -> String {
     format!("# {} ({}{fixed})\n\n{}\n", rule.name, severity(rule), unindent(rule.docs))
 }
 
+/// A rule's documentation without its title.
+#[must_use]
+pub fn body(rule: &Rule) -> String {
+    unindent(rule.docs)
+}
+
 /// The page of all rules.
 #[must_use]
 pub fn rules_page() -> String {

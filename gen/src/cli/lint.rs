@@ -1,5 +1,7 @@
 //! `cbwgen lint`: many topologies and Compose projects, one report.
 
+mod fixing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use crate::lint::total::Total;
 use crate::lint::{self, Facts, project};
 use crate::report::{Format, report};
 use crate::source::{ReadError, Source};
+use fixing::Fixing;
 
 #[derive(Debug, Args)]
 pub(super) struct Lint {
@@ -49,6 +52,12 @@ pub(super) struct Lint {
     /// Fail on less than errors too
     #[arg(long, value_enum)]
     deny: Option<Deny>,
+    /// Correct what can be corrected without changing what a good deployment does, then report the rest
+    #[arg(long)]
+    fix: bool,
+    /// Print what `--fix` would change as a diff, and write nothing; exit 1 when there is something
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
     #[command(flatten)]
     compose: ComposeOptions,
 }
@@ -125,14 +134,23 @@ impl World {
 pub(super) fn run(arguments: &Lint, color: Color) -> anyhow::Result<u8> {
     let mut judge = Judge::new(arguments)?;
     let (targets, mut failed) = judge.targets()?;
-    let mut total = Total::default();
-    for target in &targets {
-        if let Err(error) = judge.lint(target, &mut total) {
-            complain(&error);
-            failed = true;
+    let (total, wrong) = if arguments.fix {
+        let mut fixing = Fixing::new(arguments, &targets, &judge.world.current)?;
+        let (total, wrong) = fixing.run(&mut judge, &targets);
+        if arguments.dry_run {
+            let diff = fixing.diff();
+            print(&diff)?;
+            wrong.iter().for_each(complain);
+            let found = if diff.is_empty() { CLEAN } else { FOUND };
+            return Ok(if failed || !wrong.is_empty() { FAILED } else { found });
         }
-    }
-    total.finish();
+        failed |= !fixing.write();
+        (total, wrong)
+    } else {
+        judge.lint_all(&targets)
+    };
+    wrong.iter().for_each(complain);
+    failed |= !wrong.is_empty();
     // Where nothing could be read there is nothing to report; a document for programs is complete in any case.
     if !(failed && total.sources.is_empty() && targets.len() <= 1) {
         let color = wants_color(color, std::io::stdout().is_terminal());
@@ -202,6 +220,15 @@ impl<'a> Judge<'a> {
             bail!("`--scale` and `--scenario` are for topologies, and {name} is a Compose project");
         }
         Ok((targets, failed))
+    }
+
+    /// Everything that is found, and what could not be read.
+    fn lint_all(&mut self, targets: &[Target]) -> (Total, Vec<anyhow::Error>) {
+        let mut total = Total::default();
+        self.configs.clear();
+        let wrong = targets.iter().filter_map(|target| self.lint(target, &mut total).err()).collect();
+        total.finish();
+        (total, wrong)
     }
 
     fn lint(&mut self, target: &Target, total: &mut Total) -> anyhow::Result<()> {
