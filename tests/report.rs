@@ -36,22 +36,28 @@ fn told_as(format: Format) -> String {
 
 #[test]
 fn short() {
-    assert_data_eq!(told_as(Format::Short), str![[r#"
+    assert_data_eq!(
+        told_as(Format::Short),
+        str![[r#"
 a b,c:d/compose.yaml:2:3: error[unknown-key]: 100 % wrong, isn't it: <b>
 a b,c:d/compose.yaml:3:12: warning[unpinned-image]: no version
 Dockerfile:1:6: note[unpinned-image]: a note
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
 fn github() {
-    assert_data_eq!(told_as(Format::Github), str![[r#"
+    assert_data_eq!(
+        told_as(Format::Github),
+        str![[r#"
 ::error file=a b%2Cc%3Ad/compose.yaml,line=2,endLine=2,col=3,endColumn=6,title=unknown-key::100 %25 wrong, isn't it: <b>%0Aconsequence: it [31mfails%0A::error::x%0Ahelp: write `a < b && "c"` ]]>
 ::warning file=a b%2Cc%3Ad/compose.yaml,line=3,endLine=3,col=12,endColumn=15,title=unpinned-image::no version%0Aconsequence: it [31mfails%0A::error::x%0Ahelp: write `a < b && "c"` ]]>
 ::notice file=Dockerfile,line=1,endLine=1,col=6,endColumn=9,title=unpinned-image::a note%0Aconsequence: it [31mfails%0A::error::x%0Ahelp: write `a < b && "c"` ]]>
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
