@@ -61,10 +61,10 @@ impl Rule {
         self.docs.trim().lines().next().unwrap_or_default().trim()
     }
 
-    /// Whether the reader itself finds the mistake: it cannot be switched off.
+    /// Whether the reader itself finds the mistake and nothing can be made of the file: it cannot be switched off.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
-        self.check.is_none() && self.compose.is_none()
+        self.severity == Severity::Error && self.check.is_none() && self.compose.is_none()
     }
 
     /// A finding of this rule.
@@ -148,6 +148,7 @@ registry! {
     unknown_lint,
     unknown_reference,
     unpinned_image,
+    unused_allow,
     unused_logger,
     wrong_type,
     wrong_value,
