@@ -133,7 +133,7 @@ fn items(node: Option<&mut Node>) -> &mut [Node] {
 pub fn section<'m>(root: &'m mut Map, name: &str) -> &'m mut Map {
     let entry = root.entry(name.to_owned()).or_default();
     if !matches!(entry.node.value, Value::Map(_)) {
-        entry.node.value = Value::Map(Map::new());
+        entry.node.value = Value::Map(Map::default());
     }
     match &mut entry.node.value {
         Value::Map(map) => map,
