@@ -4,10 +4,25 @@
 //! `include`, merging, schema, consistency) → [`Project`], which the rules judge and `cbwgen compose config` prints. The road
 //! keeps going after a mistake: what is wrong becomes a finding and is left out of what follows.
 
+pub mod canonical;
 pub mod config;
+pub mod consistency;
+pub mod dotenv;
 pub mod files;
+pub mod interpolate;
 pub mod load;
+pub mod merge;
+pub mod normalize;
+pub mod path;
+pub mod paths;
+pub mod ports;
+pub mod problem;
+pub mod schema;
+pub mod template;
 pub mod tree;
+pub mod types;
+pub mod validate;
+pub mod volumes;
 
 use std::path::PathBuf;
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use ignore::WalkBuilder;
 
+use crate::compose::load::{NAMES, OVERRIDES};
 use crate::source::{MAX_BYTES, ReadError, Source};
 
 /// One thing to lint.
@@ -19,11 +20,6 @@ pub(super) enum Target {
 /// How standard input is called.
 pub(super) const STDIN: &str = "<stdin>";
 
-/// The names that Compose looks for, the first before the others.
-const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-/// Files that Compose puts on top of the first without being asked, the first before the others.
-const OVERRIDES: [&str; 4] =
-    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 /// The topology that is linted when nothing is named.
 const TOPOLOGY: &str = "topology.toml";
 
