@@ -228,7 +228,7 @@ fn artifact(sources: &[Source], file: usize) -> Artifact {
 }
 
 /// A path as a reference: relative ones stay relative, to the folder that code scanning takes for the root.
-fn uri(path: &str) -> String {
+pub(crate) fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
     for byte in path.bytes() {
