@@ -20,7 +20,7 @@ pub fn json(project: &Project) -> String {
 /// As YAML.
 #[must_use]
 pub fn yaml(project: &Project) -> String {
-    let mut document = document(project);
+    let mut document = model(project, true);
     for (_, service) in document["services"].as_object_mut().into_iter().flatten() {
         if let Some(service) = service.as_object_mut() {
             service.retain(|key, value| !(ALWAYS.contains(&key.as_str()) && value.is_null()));
@@ -32,6 +32,10 @@ pub fn yaml(project: &Project) -> String {
 /// The model as Compose's own types print it.
 #[must_use]
 pub fn document(project: &Project) -> Json {
+    model(project, false)
+}
+
+fn model(project: &Project, models: bool) -> Json {
     let mut document = JsonMap::new();
     document.insert("name".to_owned(), Json::String(project.name.clone()));
     document.insert("services".to_owned(), Json::Object(JsonMap::new()));
@@ -39,6 +43,8 @@ pub fn document(project: &Project) -> Json {
         let value = match section {
             "services" => each(&entry.node, service),
             "networks" => each(&entry.node, network),
+            // Compose prints models in YAML only.
+            "models" if !models => continue,
             "volumes" | "secrets" | "configs" | "models" => each(&entry.node, |node| object(node, &[])),
             _ if section.starts_with("x-") => plain(&entry.node),
             _ => continue,
@@ -153,7 +159,7 @@ fn service(node: &Node) -> Json {
     for (key, entry) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
         let node = &entry.node;
         let value = match key {
-            "command" | "entrypoint" | "env_file" | "label_file" | "extends" => continue,
+            "command" | "entrypoint" | "env_file" | "label_file" => continue,
             "annotations" | "labels" | "sysctls" | "storage_opt" | "environment" => plain(node),
             "build" => build(node),
             "deploy" => deploy(node),
@@ -170,7 +176,8 @@ fn service(node: &Node) -> Json {
             "gpus" => Json::Array(node.items().iter().map(|item| object(item, &[])).collect()),
             "ulimits" => each(node, ulimit),
             "logging" | "credential_spec" | "provider" => object(node, &[]),
-            "post_start" | "pre_stop" | "pre_start" => Json::Array(node.items().iter().map(hook).collect()),
+            "post_start" | "pre_stop" => Json::Array(node.items().iter().map(hook).collect()),
+            "pre_start" => Json::Array(node.items().iter().map(before_start).collect()),
             "develop" => develop(node),
             "blkio_config" => blkio(node),
             _ => plain(node),
@@ -393,6 +400,16 @@ fn hook(node: &Node) -> Json {
     let mut value = object(node, &[]);
     if let Some(map) = value.as_object_mut() {
         map.insert("command".to_owned(), command(node.get("command")));
+    }
+    value
+}
+
+/// What runs before a container starts is a container of its own.
+fn before_start(node: &Node) -> Json {
+    let mut value = hook(node);
+    if let Some(map) = value.as_object_mut() {
+        map.insert("entrypoint".to_owned(), command(node.get("entrypoint")));
+        map.entry("networks").or_insert_with(|| serde_json::json!({ "default": null }));
     }
     value
 }

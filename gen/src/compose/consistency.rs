@@ -226,6 +226,12 @@ impl Project<'_> {
         }
         let networks = path.key("networks");
         for (network, entry) in service.get("networks").into_iter().flat_map(Node::entries) {
+            if network.starts_with("x-") {
+                let message = format!("`{name}` is on the network `{network}`, which Compose takes for an extension");
+                let help = "choose a name that does not begin with `x-`";
+                problems.refuse(&rules::unknown_reference::RULE, entry.key, &networks, message, help);
+                continue;
+            }
             self.unknown("networks", network, entry.key, &networks, &format!("`{name}` is on the network"), problems);
         }
         self.healthcheck(service, path, problems);

@@ -82,6 +82,7 @@ pub fn resolve(root: &mut Node, base: Base<'_>, problems: &mut Problems) {
                 base.change(Some(&mut entry.node));
             }
         }
+        base.change(get(service, "extends").and_then(Node::map_mut).and_then(|extends| get(extends, "file")));
         for file in items(get(service, "env_file")) {
             base.change(file.map_mut().and_then(|file| get(file, "path")));
         }

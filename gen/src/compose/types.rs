@@ -27,6 +27,8 @@ enum Kind {
     Labels,
     /// A text or a list of them.
     Strings,
+    /// Texts, also written as one value of any kind.
+    Texts,
     /// Names of hosts with addresses.
     Hosts,
     /// `all` or a number.
@@ -50,6 +52,8 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["build", "cache_to"], Kind::Strings),
     (&["build", "extra_hosts"], Kind::Hosts),
     (&["build", "labels"], Kind::Labels),
+    (&["build", "no_cache_filter"], Kind::Strings),
+    (&["build", "platforms"], Kind::Strings),
     (&["build", "secrets", "*", "mode"], Kind::Mode),
     (&["build", "shm_size"], Kind::Bytes),
     (&["build", "tags"], Kind::Strings),
@@ -96,6 +100,7 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["pre_start", "*", "environment"], Kind::Variables),
     (&["pre_stop", "*", "command"], Kind::Shell),
     (&["pre_stop", "*", "environment"], Kind::Variables),
+    (&["provider", "options", "*"], Kind::Texts),
     (&["secrets", "*", "mode"], Kind::Mode),
     (&["shm_size"], Kind::Bytes),
     (&["stop_grace_period"], Kind::Duration),
@@ -192,6 +197,11 @@ fn convert(node: &mut Node, kind: Kind, way: &[&str], owner: &str, problems: &mu
             if let Some(text) = node.scalar() {
                 node.value = Value::String(text);
             }
+        }
+        (Kind::Texts, _) => {
+            let items = if matches!(node.value, Value::List(_)) { node.items() } else { std::slice::from_ref(&*node) };
+            let texts = items.iter().map(|item| Node::text(item.origin, item.scalar().unwrap_or_default())).collect();
+            node.value = Value::List(texts);
         }
         (Kind::Strings, Some(text)) => node.value = Value::List(vec![Node::text(node.origin, text)]),
         (Kind::Variables | Kind::Labels, _) => {
