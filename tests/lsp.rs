@@ -1,5 +1,7 @@
 //! A session with `cbwgen lsp`, as an editor has it: over standard input and output.
 
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "what cannot be read fails the test")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
