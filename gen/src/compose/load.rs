@@ -345,7 +345,7 @@ impl Loader<'_> {
         if own.map().is_none() {
             let kind = own.kind();
             let help = "a Compose file begins with `services:`";
-            self.problems.refuse(&rules::wrong_type::RULE, own.origin, "", format!("the file is a {kind}, and must be a mapping"), help);
+            self.problems.refuse(&rules::wrong_type::RULE, own.origin, "", format!("the file is {}, and must be a mapping", super::validate::a(kind)), help);
             return None;
         }
         interpolate(&mut own, environment, &mut self.project.variables, &mut self.problems);

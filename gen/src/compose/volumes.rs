@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(of("./x:/data:ro"), expected("./x", "/data", true));
         assert_eq!(of(r"C:\x:/data"), expected(r"C:\x", "/data", false));
         assert_eq!(of("${A:-x}:/data"), expected("${A:-x}", "/data", false));
-        assert!(of("a::b").is_err() && of("a:b:c:d").is_err() && of("").is_err());
+        assert!(of("aa::bb").is_err() && of("aa:bb:cc:dd").is_err() && of("").is_err());
     }
 
     #[test]
