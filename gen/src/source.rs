@@ -65,6 +65,22 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// The same, of a file that the user knows by another name.
+    #[must_use]
+    pub fn named(mut self, new: &Path) -> Self {
+        match &mut self {
+            Self::Missing { name, .. }
+            | Self::Directory { name }
+            | Self::NotAFile { name }
+            | Self::TooLarge { name }
+            | Self::NotText { name, .. }
+            | Self::Io { name, .. } => *name = new.display().to_string(),
+        }
+        self
+    }
+}
+
 /// A file's text and the name that the user knows it by.
 #[derive(Debug, Clone)]
 pub struct Source {

@@ -39,7 +39,7 @@ pub struct Options {
 /// The names that Compose looks for, the best first, with their overrides.
 pub const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 /// The names of files that go over them.
-const OVERRIDES: [&str; 4] =
+pub const OVERRIDES: [&str; 4] =
     ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 
 /// The most values that Compose reads from one document (compose-go v2.16).
