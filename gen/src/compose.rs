@@ -4,8 +4,14 @@
 //! `include`, merging, schema, consistency) → [`Project`], which the rules judge and `cbwgen compose config` prints. The road
 //! keeps going after a mistake: what is wrong becomes a finding and is left out of what follows.
 
+pub mod dockerfile;
+pub mod dockerignore;
+pub mod endpoint;
 pub mod files;
+pub mod images;
+pub mod surroundings;
 pub mod tree;
+pub mod view;
 
 use std::path::PathBuf;
 
@@ -14,7 +20,9 @@ use indexmap::IndexMap;
 use crate::firewall::Ufw;
 use crate::source::{Origin, Source};
 use files::Files;
+use surroundings::{Built, Surroundings};
 use tree::Node;
+use view::Service;
 
 /// A project as Compose resolves it.
 #[derive(Debug, Default)]
@@ -62,11 +70,25 @@ pub struct Context<'a> {
     pub files: &'a dyn Files,
     /// The host's firewall, as `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
+    /// The services as rules ask for them, and what lies around them.
+    pub surroundings: &'a Surroundings<'a>,
 }
 
 impl Project {
     /// The services that are started, by name, as mappings in canonical form.
     pub fn services(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.model.get("services").into_iter().flat_map(Node::entries).map(|(name, entry)| (name, &entry.node))
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The services that are started, as rules ask for them.
+    pub fn services(&self) -> impl Iterator<Item = &'a Service<'a>> {
+        self.surroundings.services.values()
+    }
+
+    /// The Dockerfiles that are there, with the services that are built with them.
+    pub fn dockerfiles(&self) -> impl Iterator<Item = &'a Built> {
+        self.surroundings.dockerfiles.iter()
     }
 }
