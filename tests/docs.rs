@@ -80,3 +80,15 @@ fn every_key_has_a_description() {
     look("", &schema, &mut without);
     assert_eq!(without, Vec::<String>::new());
 }
+
+/// `cbwgen explain` shows every rule at work, without the repository.
+#[test]
+fn every_rule_has_an_example() {
+    for rule in cbwgen::rules::ALL {
+        let examples = cbwgen::docs::examples(rule);
+        assert!(!examples.is_empty(), "`{}`", rule.name);
+        for example in examples {
+            assert!(example.output.contains(&format!("[{}]", rule.name)), "`{}`", rule.name);
+        }
+    }
+}

@@ -1,6 +1,12 @@
 //! The command line: arguments in, one text out, an exit code.
 //!
+//! Commands with many options have a file of their own.
+//!
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
+
+mod compose;
+mod lint;
+mod targets;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -11,8 +17,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::facts;
 use crate::finding::did_you_mean;
-use crate::firewall::Ufw;
-use crate::lint::{self, Facts, Loaded, Located};
+use crate::lint::{Facts, Loaded, Located};
 use crate::plan::show;
 use crate::report::{Format, report};
 use crate::source::Source;
@@ -50,8 +55,11 @@ enum Color {
 enum Command {
     /// Check a topology and write its Dockerfiles and docker-compose.yml
     Render(Render),
-    /// Check a topology for what fails in production
-    Lint(Lint),
+    /// Check topologies and Compose projects for what fails in production
+    Lint(lint::Lint),
+    /// What `docker compose` does with a project
+    #[command(subcommand)]
+    Compose(compose::Compose),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
     /// Print the JSON Schema of topology files, for editors
@@ -80,31 +88,6 @@ struct WhatIfs {
     /// Judge as if a `[scenario.NAME]` of the file were deployed
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct Lint {
-    /// The topology; `-` reads standard input
-    #[arg(default_value = "topology.toml")]
-    topology: PathBuf,
-    #[command(flatten)]
-    what_ifs: WhatIfs,
-    /// Judge by the host's real firewall: the output of `ufw status` (also verbose, numbered) or `/etc/ufw/user.rules`; `-`
-    /// reads standard input
-    #[arg(long, value_name = "FILE")]
-    ufw: Option<PathBuf>,
-    /// The form of the findings
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-    /// Fail on warnings too
-    #[arg(long, value_enum)]
-    deny: Option<Deny>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Deny {
-    /// Warnings
-    Warnings,
 }
 
 #[derive(Debug, Args)]
@@ -159,7 +142,11 @@ pub fn page() -> String {
     root.build();
     add("cbwgen", &mut root.clone());
     for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help") {
-        add(&format!("cbwgen {}", command.get_name()), command);
+        let name = format!("cbwgen {}", command.get_name());
+        add(&name, command);
+        for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+            add(&format!("{name} {}", command.get_name()), command);
+        }
     }
     page
 }
@@ -193,7 +180,8 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
-        Command::Lint(arguments) => run_lint(arguments, cli.color),
+        Command::Lint(arguments) => lint::run(arguments, cli.color),
+        Command::Compose(command) => compose::run(command, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Schema => print(&schema::schema()),
@@ -244,10 +232,14 @@ fn folder_of(topology: &Path) -> PathBuf {
 
 /// Reads a topology and applies what-ifs to it.
 fn load(topology: &Path, what_ifs: &WhatIfs) -> anyhow::Result<Loaded> {
-    let source = Source::read(topology)?;
+    load_source(Source::read(topology)?, topology, what_ifs)
+}
+
+/// Makes a topology of a text and applies what-ifs to it.
+fn load_source(source: Source, topology: &Path, what_ifs: &WhatIfs) -> anyhow::Result<Loaded> {
     let folder = std::path::absolute(folder_of(topology)).ok();
     let folder = folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
-    let loaded = lint::load(source, folder, &WhatIf::default());
+    let loaded = crate::lint::load(source, folder, &WhatIf::default());
     if what_ifs.scale.is_empty() && what_ifs.scenario.is_none() {
         return Ok(loaded);
     }
@@ -273,48 +265,27 @@ fn load(topology: &Path, what_ifs: &WhatIfs) -> anyhow::Result<Loaded> {
         }
         what_if.scale.push((name.clone(), *replicas, format!("--scale {name}={}", replicas.0)));
     }
-    Ok(lint::load(loaded.source, folder, &what_if))
+    Ok(crate::lint::load(loaded.source, folder, &what_if))
 }
 
 /// Runs the rules with what the disk says.
-fn judge(loaded: &Loaded, topology: &Path, firewall: Option<Ufw>) -> Vec<Located> {
+fn judge(loaded: &Loaded, topology: &Path) -> Vec<Located> {
     let missing_files = facts::missing_files(&loaded.plan, &folder_of(topology));
-    lint::lint(loaded, &Facts { firewall, missing_files })
+    crate::lint::lint(loaded, &Facts { firewall: None, missing_files })
 }
 
 /// Says on standard error what there is to say; true when it stops whoever asked.
 fn complain(loaded: &Loaded, findings: &[Located], color: Color) -> bool {
     let color = wants_color(color, std::io::stderr().is_terminal());
     let _ = std::io::stderr().lock().write_all(report(Format::Text, std::slice::from_ref(&loaded.source), findings, color).as_bytes());
-    lint::summary(findings).0 > 0
-}
-
-fn run_lint(arguments: &Lint, color: Color) -> anyhow::Result<u8> {
-    if arguments.topology.as_os_str() == "-" && arguments.ufw.as_ref().is_some_and(|ufw| ufw.as_os_str() == "-") {
-        bail!("only one of the topology and `--ufw` can be standard input");
-    }
-    let loaded = load(&arguments.topology, &arguments.what_ifs)?;
-    let firewall = match &arguments.ufw {
-        Some(file) => {
-            let source = Source::read(file)?;
-            let wrong = |error| anyhow::anyhow!("--ufw: cannot use `{}`: {error}", source.name);
-            Some(Ufw::parse(&source.text).map_err(wrong)?)
-        }
-        None => None,
-    };
-    let findings = judge(&loaded, &arguments.topology, firewall);
-    let color = wants_color(color, std::io::stdout().is_terminal());
-    print(&report(arguments.format, std::slice::from_ref(&loaded.source), &findings, color))?;
-    let (errors, warnings, _) = lint::summary(&findings);
-    let denied = errors > 0 || (warnings > 0 && arguments.deny == Some(Deny::Warnings));
-    Ok(if denied { FOUND } else { CLEAN })
+    crate::lint::summary(findings).0 > 0
 }
 
 fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &arguments.what_ifs)?;
     if !loaded.plan.complete {
         // What cannot be resolved has no plan; what is only unwise has one.
-        complain(&loaded, &judge(&loaded, &arguments.topology, None), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology), color);
         return Ok(FOUND);
     }
     print(&match (arguments.list, arguments.format) {
@@ -326,7 +297,7 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
 
 fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    let findings = judge(&loaded, &arguments.topology, None);
+    let findings = judge(&loaded, &arguments.topology);
     if complain(&loaded, &findings, color) {
         let _ = writeln!(std::io::stderr(), "error: nothing was written: correct the errors above first");
         return Ok(FOUND);
@@ -374,7 +345,7 @@ fn beside(topology: &Path, folder: &str) -> PathBuf {
 fn run_prepare(topology: &Path, color: Color) -> anyhow::Result<u8> {
     let loaded = load(topology, &WhatIfs::default())?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, topology, None), color);
+        complain(&loaded, &judge(&loaded, topology), color);
         return Ok(FOUND);
     }
     for prepared in prepare::prepare(&loaded.plan, &folder_of(topology))? {

@@ -4,14 +4,31 @@
 //! `include`, merging, schema, consistency) → [`Project`], which the rules judge and `cbwgen compose config` prints. The road
 //! keeps going after a mistake: what is wrong becomes a finding and is left out of what follows.
 
+pub mod canonical;
+pub mod config;
+pub mod consistency;
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod dotenv;
 pub mod endpoint;
 pub mod files;
 pub mod images;
+pub mod interpolate;
+pub mod load;
+pub mod merge;
+pub mod normalize;
+pub mod path;
+pub mod paths;
+pub mod ports;
+pub mod problem;
+pub mod schema;
 pub mod surroundings;
+pub mod template;
 pub mod tree;
+pub mod types;
+pub mod validate;
 pub mod view;
+pub mod volumes;
 
 use std::path::PathBuf;
 
@@ -42,6 +59,8 @@ pub struct Project {
     pub written: Vec<Node>,
     /// Each use of a variable in the files.
     pub variables: Vec<Variable>,
+    /// The environment that the variables were taken from: that of whoever runs Compose, and `.env`.
+    pub environment: std::collections::BTreeMap<String, String>,
     /// Whether all of it could be read: Compose would not refuse it.
     pub complete: bool,
 }

@@ -10,6 +10,7 @@ pub mod docs;
 pub mod facts;
 pub mod finding;
 pub mod firewall;
+pub mod fix;
 pub mod lint;
 pub mod plan;
 pub mod prepare;

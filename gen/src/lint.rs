@@ -1,4 +1,11 @@
 //! From a source to its plan and all that is to say of it, sorted by place.
+//!
+//! Topologies are judged here, Compose projects by [`project`]; what the user allows is applied to both by [`settle`].
+
+pub mod project;
+pub mod settings;
+mod settle;
+pub mod total;
 
 use std::ops::Range;
 
@@ -9,9 +16,11 @@ use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
 use crate::rules::{self, Context};
-use crate::source::{LineColumn, Node, Source, comments, pointer};
+use crate::source::{LineColumn, Node, Source, pointer};
 use crate::spec::{self, Level, mistakes};
 use crate::topology::{self, WhatIf};
+use settings::Settings;
+pub(crate) use settle::{Judged, settle, sort};
 
 /// A source that was read as far as it goes.
 #[derive(Debug)]
@@ -84,77 +93,65 @@ pub struct Related {
     pub text: String,
 }
 
-/// Runs all rules, applies what the user says of them, and sorts by place.
+/// Runs all rules with nothing set but what the topology says.
 #[must_use]
 pub fn lint(loaded: &Loaded, facts: &Facts) -> Vec<Located> {
+    lint_with(loaded, facts, &Settings::default())
+}
+
+/// Runs the rules that are asked for, applies what the user says of them, and sorts by place.
+#[must_use]
+pub fn lint_with(loaded: &Loaded, facts: &Facts, settings: &Settings) -> Vec<Located> {
     let Loaded { source, root, plan, findings, lints, .. } = loaded;
     let mut findings = findings.clone();
-    if !findings.iter().any(|finding| finding.rule == rules::syntax::RULE.name) {
-        let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(Ufw::from_spec);
-        let context = Context { plan, firewall: facts.firewall.as_ref().or(own.as_ref()), missing_files: &facts.missing_files, root };
-        for check in rules::ALL.iter().filter_map(|rule| rule.check) {
-            check(&context, &mut findings);
+    let is_toml = !findings.iter().any(|finding| finding.rule == rules::syntax::RULE.name);
+    let own = plan.host.firewall.as_ref().filter(|_| facts.firewall.is_none()).and_then(Ufw::from_spec);
+    let firewall = facts.firewall.as_ref().or(own.as_ref());
+    // What the topology says of its rules wins.
+    let settings = settings.with_levels(lints);
+    if is_toml {
+        let context = Context { plan, firewall, missing_files: &facts.missing_files, root };
+        for rule in rules::ALL.iter().filter(|rule| settings.asks(rule)) {
+            if let Some(check) = rule.check {
+                check(&context, &mut findings);
+            }
         }
         findings.extend(lints.keys().filter_map(|name| about_lint(name, Place::Key(pointer(["lints", name])))));
     }
-    let allows = comments::allows(source);
-    for (name, span) in allows.iter().flat_map(|allow| &allow.rules) {
-        findings.extend(about_lint(name, Place::Bytes(span.clone())));
-    }
-    let mut located: Vec<Located> = findings
-        .into_iter()
-        .filter_map(|finding| set_level(finding, lints))
-        .map(|finding| locate(finding, source, root))
-        .filter(|located| {
-            let fixed = rules::by_name(located.finding.rule).is_some_and(rules::Rule::is_fixed);
-            let names_it = |rules: &[(String, Range<usize>)]| rules.iter().any(|(name, _)| name == located.finding.rule);
-            fixed || !allows.iter().any(|allow| allow.covers.contains(&located.span.start) && names_it(&allow.rules))
-        })
-        .collect();
-    located.sort_by(|a, b| {
-        let key = |located: &Located| (located.span.start, located.span.end, located.finding.rule);
-        key(a).cmp(&key(b)).then_with(|| a.finding.message.cmp(&b.finding.message))
-    });
-    located.dedup();
-    located
+    let located = findings.into_iter().map(|finding| locate(finding, std::slice::from_ref(source), Some(root))).collect();
+    let judged = Judged { all: plan.complete, firewall: firewall.is_some(), compose: false };
+    settle(located, std::slice::from_ref(source), &settings, &judged)
 }
 
 /// Something to say of a rule's name in `[lints]` or a comment.
-fn about_lint(name: &str, place: Place) -> Option<Finding> {
+pub(crate) fn about_lint(name: &str, place: Place) -> Option<Finding> {
     match rules::by_name(name) {
         None => Some(rules::unknown_lint::unknown(name, place)),
-        Some(rule) if rule.is_fixed() && rule.name != rules::unknown_lint::RULE.name => Some(rules::unknown_lint::fixed(name, place)),
+        Some(rule) if rule.is_fixed() => Some(rules::unknown_lint::fixed(name, place)),
         Some(_) => None,
     }
 }
 
-/// Applies `[lints]`: `None` when the rule is allowed.
-fn set_level(mut finding: Finding, lints: &IndexMap<String, Level>) -> Option<Finding> {
-    let fixed = rules::by_name(finding.rule).is_some_and(rules::Rule::is_fixed);
-    match lints.get(finding.rule).filter(|_| !fixed || finding.rule == rules::unknown_lint::RULE.name) {
-        Some(Level::Allow) => return None,
-        Some(Level::Note) => finding.severity = Severity::Note,
-        Some(Level::Warning) => finding.severity = Severity::Warning,
-        Some(Level::Error) => finding.severity = Severity::Error,
-        None => {}
-    }
-    Some(finding)
-}
-
-fn locate(finding: Finding, source: &Source, root: &Node) -> Located {
+/// Finds the bytes of a finding's places. Pointers are ways in the tree of the first source.
+pub(crate) fn locate(finding: Finding, sources: &[Source], root: Option<&Node>) -> Located {
     let span_of = |place: &Place| {
-        let span = match place {
-            Place::Key(pointer) => root.key_span(pointer),
-            Place::Value(pointer) => root.value_span(pointer),
-            Place::Bytes(span) => span.clone(),
-            Place::At(origin) => origin.range(),
+        let (file, span) = match place {
+            Place::Key(pointer) => (0, root.map_or(0..0, |root| root.key_span(pointer))),
+            Place::Value(pointer) => (0, root.map_or(0..0, |root| root.value_span(pointer))),
+            Place::Bytes(span) => (0, span.clone()),
+            Place::At(origin) => (origin.file as usize, origin.range()),
         };
-        one_line(source, span)
+        (file, sources.get(file).map_or(0..0, |source| one_line(source, span)))
     };
-    let span = span_of(&finding.place);
-    let related = finding.related.iter().map(|(place, text)| Related { file: 0, span: span_of(place), text: text.clone() }).collect();
-    let (start, end) = (source.line_column(span.start), source.line_column(span.end));
-    Located { finding, file: 0, span, start, end, related }
+    let (file, span) = span_of(&finding.place);
+    let related = finding.related.iter().map(|(place, text)| {
+        let (file, span) = span_of(place);
+        Related { file, span, text: text.clone() }
+    });
+    let related = related.collect();
+    let place = |at| sources.get(file).map_or(LineColumn { line: 1, column: 1 }, |source| source.line_column(at));
+    let (start, end) = (place(span.start), place(span.end));
+    Located { finding, file, span, start, end, related }
 }
 
 /// A place is shown on one line: what goes on over several (a long array, an unclosed text) is cut at the first, and what

@@ -61,10 +61,10 @@ impl Rule {
         self.docs.trim().lines().next().unwrap_or_default().trim()
     }
 
-    /// Whether the reader itself finds the mistake: it cannot be switched off.
+    /// Whether the reader itself finds the mistake and nothing can be made of the file: it cannot be switched off.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
-        self.check.is_none() && self.compose.is_none()
+        self.severity == Severity::Error && self.check.is_none() && self.compose.is_none()
     }
 
     /// A finding of this rule.
@@ -108,12 +108,16 @@ registry! {
     broker_without_clients,
     broker_without_workers,
     completed_never,
+    conflicting_keys,
     deadline_shorter_than_work,
     dependency_cycle,
     discarded_ports,
     dropped_duplicate,
+    duplicate_key,
+    duplicate_mount,
     duplicate_name,
     eaten_dollar,
+    empty_project,
     empty_topology,
     endpoint_without_port,
     env_file_overridden,
@@ -130,6 +134,7 @@ registry! {
     host_ssh_port,
     inactive_host,
     internal_network_ports,
+    invalid_variable,
     literal_secret,
     log_without_volume,
     logger_without_volume,
@@ -143,6 +148,7 @@ registry! {
     missing_key,
     missing_secret,
     mount_kind,
+    no_image,
     no_instances,
     nobody_listens,
     outside_client_shut_out,
@@ -155,6 +161,7 @@ registry! {
     queue_too_small,
     read_only_log,
     read_only_root,
+    reference_loop,
     reformatted_number,
     relative_target,
     restart_conflict,
@@ -172,6 +179,7 @@ registry! {
     swarm_driver,
     swarm_only_key,
     syntax,
+    too_large,
     two_brokers,
     two_loggers,
     ufw_bypass,
@@ -185,6 +193,7 @@ registry! {
     unpinned_image,
     unreachable_host,
     unset_variable,
+    unused_allow,
     unused_logger,
     unused_resource,
     weak_dependency,

@@ -7,6 +7,7 @@
 pub mod comments;
 pub mod decode;
 pub mod toml;
+pub mod yaml;
 
 use std::io::Read;
 use std::ops::Range;

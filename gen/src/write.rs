@@ -155,7 +155,8 @@ pub fn diff(out: &Path, files: &[File]) -> Result<String, Error> {
     Ok(text)
 }
 
-fn unified(path: &str, old: &str, new: &str) -> String {
+/// The change of one file as a unified diff; empty when there is none.
+pub(crate) fn unified(path: &str, old: &str, new: &str) -> String {
     if old == new {
         return String::new();
     }

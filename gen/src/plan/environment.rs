@@ -131,7 +131,14 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
 }
 
 fn wrong_template(message: String, place: Place) -> Finding {
-    Finding::new(rules::wrong_value::RULE.name, Severity::Error, place, message, "the component would be started with the template's text instead of an address".to_owned(), "use `{{ NEED.host }}`, `{{ NEED.port }}` or `{{ NEED.url }}` of a need that this component has".to_owned())
+    Finding::new(
+        rules::wrong_value::RULE.name,
+        Severity::Error,
+        place,
+        message,
+        "the component would be started with the template's text instead of an address".to_owned(),
+        "use `{{ NEED.host }}`, `{{ NEED.port }}` or `{{ NEED.url }}` of a need that this component has".to_owned(),
+    )
 }
 
 /// What the keys of a role say to its program.

@@ -44,7 +44,7 @@ impl Subnet {
         let address: IpAddr = address.parse().ok()?;
         let prefix: u32 = prefix.parse().ok()?;
         let (bits, is_v4) = (number(address), address.is_ipv4());
-        let width = if is_v4 { 32 } else { 128 };
+        let width: u32 = if is_v4 { 32 } else { 128 };
         let host = width.checked_sub(prefix).filter(|_| prefix <= width)?;
         let mask = if host == 128 { u128::MAX } else { (1_u128 << host) - 1 };
         Some(Self { first: bits & !mask, last: bits | mask, is_v4 })

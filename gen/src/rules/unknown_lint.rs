@@ -1,6 +1,6 @@
 //! `unknown-lint`
 
-use crate::finding::{Finding, Place, did_you_mean};
+use crate::finding::{Finding, Fix, Place, did_you_mean};
 
 rule! {
     /// `[lints]` or a comment names a rule that there is not, or one that cannot be changed.
@@ -19,9 +19,14 @@ rule! {
 pub fn unknown(name: &str, place: Place) -> Finding {
     let known = super::ALL.iter().map(|rule| rule.name);
     let name = crate::source::decode::shorten(name);
-    let help = did_you_mean(&name, known)
-        .map_or_else(|| "`cbwgen rules` lists all rules".to_owned(), |near| format!("did you mean `{near}`?"));
-    RULE.finding(place, format!("there is no rule `{name}`"), "the line has no effect".to_owned(), help)
+    let near = did_you_mean(&name, known);
+    let help = near.map_or_else(|| "`cbwgen rules` lists all rules".to_owned(), |near| format!("did you mean `{near}`?"));
+    let fix = match (near, &place) {
+        (Some(near), Place::At(origin)) => Some(Fix { title: format!("write `{near}`"), edits: vec![(*origin, near.to_owned())] }),
+        _ => None,
+    };
+    let finding = RULE.finding(place, format!("there is no rule `{name}`"), "the line has no effect".to_owned(), help);
+    Finding { fix, ..finding }
 }
 
 /// `name` is a rule of the reader.

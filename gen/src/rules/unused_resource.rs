@@ -33,7 +33,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
     let one = [("networks", "network"), ("volumes", "volume"), ("secrets", "secret"), ("configs", "config")];
     for (key, what) in one {
-        let declared = context.project.model.get(key).into_iter().flat_map(Node::entries);
+        // The model has only what is used.
+        let declared = context.project.written.iter().filter_map(|document| document.get(key)).flat_map(Node::entries);
         for (name, entry) in declared.filter(|(name, _)| !used.contains(&(key, *name)) && *name != "default" && !name.starts_with("x-")) {
             findings.push(
                 RULE.finding(

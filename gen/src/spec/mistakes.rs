@@ -32,7 +32,14 @@ const ROLE_KEYS: &[(&str, &[&str])] = &[
 /// A text that is not TOML.
 #[must_use]
 pub fn syntax(error: SyntaxError) -> Finding {
-    Finding::new(rules::syntax::RULE.name, Severity::Error, Place::Bytes(error.span), error.message, "nothing is checked or written: the file is not valid TOML".to_owned(), "correct the line; `https://toml.io` describes the format".to_owned())
+    Finding::new(
+        rules::syntax::RULE.name,
+        Severity::Error,
+        Place::Bytes(error.span),
+        error.message,
+        "nothing is checked or written: the file is not valid TOML".to_owned(),
+        "correct the line; `https://toml.io` describes the format".to_owned(),
+    )
 }
 
 /// A value or a key that the topology does not know.
