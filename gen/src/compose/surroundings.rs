@@ -110,7 +110,7 @@ impl<'p> Surroundings<'p> {
         let services: IndexMap<&str, Service<'_>> = project.model.get("services").into_iter().flat_map(Node::entries).map(view).collect();
         let off = |(name, node): (&'p String, &'p Node)| (name.as_str(), Service::new(name, node, node.origin, false));
         let disabled = project.disabled.iter().map(off).collect();
-        let mut reader = Reader { files, first: project.sources.len(), sources: Vec::new(), dockerfiles: Vec::new(), known: HashMap::new(), env_files: HashMap::new() };
+        let mut reader = Reader { files, first: project.sources.len(), sources: Vec::new(), dockerfiles: Vec::new(), known: HashMap::new(), env_files: HashMap::new(), documents: project.written.iter().map(|document| document.origin.file).collect() };
         let mut all = Self {
             sources: Vec::new(),
             services,
@@ -339,6 +339,8 @@ struct Reader<'f> {
     dockerfiles: Vec<Built>,
     known: HashMap<(PathBuf, PathBuf), usize>,
     env_files: HashMap<PathBuf, Option<u32>>,
+    /// The files that are Compose files.
+    documents: HashSet<u32>,
 }
 
 /// A variable of an env file with the bytes of its name and its value.
@@ -372,6 +374,13 @@ impl Reader<'_> {
         let environment = service.node.get("environment");
         let keys: HashMap<&str, Origin> = environment.into_iter().flat_map(Node::entries).map(|(name, entry)| (name, entry.key)).collect();
         for (name, value, origin) in super::view::pairs(environment) {
+            if !self.documents.contains(&origin.file) {
+                // The loader has put the env files' values there: theirs are filled in, ours have places.
+                if let Some(known) = service.environment.get_mut(&name) {
+                    known.value = value;
+                    continue;
+                }
+            }
             let key = keys.get(name.as_str()).copied().unwrap_or(origin);
             let variable = Variable { value, origin, key, from: From::Compose };
             if let Some(below) = service.environment.insert(name.clone(), variable) {

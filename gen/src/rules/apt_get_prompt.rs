@@ -29,7 +29,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     matches!(*word, "--yes" | "--assume-yes" | "--assumeyes" | "-qq" | "--quiet=2" | "-q=2" | "--dry-run" | "-s" | "--simulate" | "--download-only" | "--print-uris" | "-d") || word.starts_with('-') && !word.starts_with("--") && (word.contains('y') || word.contains("qq"))
                 });
                 // `yes |` answers for it.
-                if !asks || answers || at > 0 && run.text.contains("yes |") || run.text.contains("yes|") {
+                if !asks || answers || (at > 0 && run.text.contains("yes |")) || run.text.contains("yes|") {
                     continue;
                 }
                 let range = part.first().map_or(&run.range, |word| &word.range);

@@ -4,7 +4,7 @@ use crate::compose::Context;
 use crate::compose::dockerfile::{Instruction, substitute};
 use crate::compose::files::Kind;
 use crate::compose::surroundings::Built;
-use crate::finding::{Finding, Place, did_you_mean};
+use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::source::Origin;
 
 rule! {
@@ -88,14 +88,15 @@ fn judge(context: &Context<'_>, built: &Built, text: &str, origin: Origin, instr
     let named = |text: &str| crate::source::decode::shorten(text).replace('`', "'");
     let keyword = &instruction.keyword;
     let about = built.users.first().map_or_else(String::new, |user| format!("services.{}.build", user.service));
-    let mut tell = |message: String, consequence: &str, help: String, related: Option<(Origin, &str)>| {
+    let mut tell = |severity: Severity, message: String, consequence: &str, help: String, related: Option<(Origin, &str)>| {
         let mut finding = RULE.finding(Place::At(origin), message, consequence.to_owned(), help).about(&about);
+        finding.severity = severity;
         finding.related.extend(related.map(|(origin, text)| (Place::At(origin), text.to_owned())));
         findings.push(finding);
     };
     if path.split('/').any(|part| part == "..") {
         let help = "make the context larger: `build: { context: .., dockerfile: FOLDER/Dockerfile }`".to_owned();
-        tell(format!("`{keyword}` takes `{}` from outside of the build context", named(text)), "the builder does not see it: the build fails", help, None);
+        tell(Severity::Error, format!("`{keyword}` takes `{}` from outside of the build context", named(text)), "the builder does not see it: the build fails", help, None);
         return;
     }
     if path.is_empty() || path == "." || path.contains(['*', '?', '[']) {
@@ -106,7 +107,8 @@ fn judge(context: &Context<'_>, built: &Built, text: &str, origin: Origin, instr
         let neighbours = full.parent().map(|folder| context.files.list(folder)).unwrap_or_default();
         let near = did_you_mean(path.rsplit('/').next().unwrap_or(path), neighbours.iter().map(String::as_str));
         let help = near.map_or_else(|| "paths are relative to the build context; make the file before you build".to_owned(), |near| format!("did you mean `{near}`?"));
-        tell(format!("`{keyword}` takes `{}`, which is not in the build context", named(text)), "the build fails: \"not found\"", help, None);
+        // Something may make it before the build.
+        tell(Severity::Warning, format!("`{keyword}` takes `{}`, which is not in the build context", named(text)), "the build fails: \"not found\"", help, None);
         return;
     }
     let Some((ignore, file)) = &built.ignore else { return };
@@ -118,6 +120,7 @@ fn judge(context: &Context<'_>, built: &Built, text: &str, origin: Origin, instr
     let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let by = Origin { file: *file, start: place(range.start), end: place(range.end) };
     tell(
+        Severity::Error,
         format!("`{keyword}` takes `{}`, which `.dockerignore` leaves out", named(text)),
         "the builder does not see it: the build fails with \"not found\"",
         format!("remove the pattern from `.dockerignore`, or add an exception: `!{}`", named(path)),

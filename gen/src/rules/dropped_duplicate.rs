@@ -13,7 +13,7 @@ rule! {
     /// A list says the same thing twice, and only one of them counts.
     ///
     /// ### What happens
-    /// Of two values for one variable, label or mount the last one wins, without a word; a port that is written twice is
+    /// Of two values for one variable or label the last one wins, without a word; a port that is written twice is
     /// published once. Whoever changes the first of them wonders why nothing happens.
     ///
     /// ### What to do
@@ -29,7 +29,6 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 keyed(name, key, entry.node.get(key), |text| Some(text.split_once('=').map_or(text, |(name, _)| name)), findings);
             }
             keyed(name, "build.args", entry.node.at(&["build", "args"]), |text| text.split_once('=').map(|(name, _)| name), findings);
-            keyed(name, "volumes", entry.node.get("volumes"), target, findings);
             exact(name, "ports", entry.node.get("ports"), context, findings);
         }
     }
@@ -59,19 +58,11 @@ fn told(service: &str, key: &str, what: &str, lost: Origin, kept: Origin, why: &
 fn keyed(service: &str, key: &str, list: Option<&Node>, name: fn(&str) -> Option<&str>, findings: &mut Vec<Finding>) {
     let mut seen: HashMap<&str, &Node> = HashMap::new();
     for item in list.map(Node::items).unwrap_or_default() {
-        let target = item.get("target").and_then(Node::str);
-        let Some(what) = target.or_else(|| item.str().and_then(name)).filter(|what| !what.contains('$')) else { continue };
-        if let Some(first) = seen.insert(what, item) {
+        let Some(what) = item.str().and_then(name).filter(|what| !what.contains('$')) else { continue };
+        if let Some(first) = seen.insert(what, item).filter(|first| first.value != item.value) {
             findings.push(told(service, key, shown("", what), first.origin, item.origin, "the last one wins"));
         }
     }
-}
-
-/// The path in the container of `source:target:ro`.
-fn target(text: &str) -> Option<&str> {
-    let mut parts = text.split(':');
-    let first = parts.next()?;
-    parts.next().or(Some(first)).filter(|target| target.starts_with('/')).map(|target| target.trim_end_matches('/'))
 }
 
 /// Lists in which an item that is there already is dropped.

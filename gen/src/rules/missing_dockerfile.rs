@@ -11,7 +11,7 @@ rule! {
     ///
     /// ### What to do
     /// Make the file, or name the right one: `build: { context: ., dockerfile: docker/Dockerfile }`. Its path is relative to the context.
-    "missing-dockerfile", Error, Default, topology: None, compose: Some(check)
+    "missing-dockerfile", Warning, Default, topology: None, compose: Some(check)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {

@@ -16,7 +16,7 @@ rule! {
     ///
     /// ### What to do
     /// Make the file (and keep it out of version control), or set the variable before you start.
-    "missing-secret", Error, Default, topology: None, compose: Some(check)
+    "missing-secret", Warning, Default, topology: None, compose: Some(check)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::compose::Context;
 use crate::compose::files::Kind;
 use crate::compose::tree::Node;
-use crate::finding::{Finding, Place};
+use crate::finding::{Finding, Place, Severity};
 
 rule! {
     /// A folder is mounted where a file belongs, or a file where a folder belongs, or nothing is there.
@@ -30,7 +30,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             let shown = source.strip_prefix(&context.project.directory).unwrap_or(source).display().to_string();
             let target = mount.target.trim_end_matches('/');
             let creates = mount.node.and_then(|node| node.at(&["bind", "create_host_path"])).is_none_or(Node::is_true);
-            let (message, consequence, help) = match context.files.kind(source) {
+            let kind = context.files.kind(source);
+            let (message, consequence, help) = match kind {
                 Kind::Directory if is_file(target) && !is_file(&shown) => (
                     format!("`{}` mounts the folder `./{shown}` where a file belongs: `{target}`", service.name),
                     "the program finds a directory where it wants to read a file",
@@ -53,9 +54,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 ),
                 _ => continue,
             };
-            findings.push(
-                RULE.finding(Place::At(mount.origin), message, consequence.to_owned(), help).about(service.path(&format!("volumes.{}", mount.index))),
-            );
+            let mut finding = RULE.finding(Place::At(mount.origin), message, consequence.to_owned(), help);
+            if kind == Kind::Missing {
+                // Somebody may make it before the start.
+                finding.severity = Severity::Warning;
+            }
+            findings.push(finding.about(service.path(&format!("volumes.{}", mount.index))));
         }
     }
 }

@@ -31,11 +31,15 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             return;
         }
     }
+    let mut told: HashSet<(&str, &str)> = HashSet::new();
     let one = [("networks", "network"), ("volumes", "volume"), ("secrets", "secret"), ("configs", "config")];
     for (key, what) in one {
         // The model has only what is used.
         let declared = context.project.written.iter().filter_map(|document| document.get(key)).flat_map(Node::entries);
         for (name, entry) in declared.filter(|(name, _)| !used.contains(&(key, *name)) && *name != "default" && !name.starts_with("x-")) {
+            if !told.insert((key, name)) {
+                continue;
+            }
             findings.push(
                 RULE.finding(
                     Place::At(entry.key),
