@@ -6,11 +6,11 @@ use crate::finding::{Finding, Place};
 use crate::secret::shown;
 
 rule! {
-    /// Quotes or spaces become part of a variable.
+    /// Quotes become part of a variable.
     ///
     /// ### What happens
-    /// In the list form (`- NAME="value"`) everything behind `=` is the value, with the quotes, and everything before it is the name,
-    /// with the spaces. The program gets `"value"` instead of `value`, or a variable that it does not know.
+    /// In the list form (`- NAME="value"`) everything behind `=` is the value, with the quotes: the program gets `"value"` instead of
+    /// `value`.
     ///
     /// ### What to do
     /// Write `- NAME=value`, or the form of a mapping, `NAME: "value"`, in which YAML takes the quotes away.
@@ -29,14 +29,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     let inner = quote.filter(|quote| value.len() > 1 && value.ends_with(*quote)).map(|quote| value.trim_matches(quote));
                     let inner = inner.filter(|inner| !inner.contains(['"', '\'']));
                     let clean = name.trim();
-                    let (what, consequence) = if name.ends_with(char::is_whitespace) {
-                        (format!("the name of `{clean}` has a space at its end"), "the program does not find the variable".to_owned())
-                    } else if inner.is_some() {
-                        (format!("the value of `{clean}` begins and ends with a quote"), "the program gets the quotes, too".to_owned())
-                    } else {
-                        continue;
-                    };
-                    let value = shown(clean, inner.unwrap_or(value.trim()));
+                    let Some(inner) = inner else { continue };
+                    let what = format!("the value of `{clean}` begins and ends with a quote");
+                    let consequence = "the program gets the quotes, too".to_owned();
+                    let value = shown(clean, inner);
                     findings.push(
                         RULE.finding(Place::At(item.origin), what, consequence, format!("write `- {clean}={}`", crate::source::decode::shorten(value).replace('`', "'")))
                             .about(format!("services.{service}.{key}.{index}")),

@@ -1,5 +1,7 @@
 //! `unknown-host`
 
+use std::collections::HashMap;
+
 use crate::compose::Context;
 use crate::compose::endpoint::Role;
 use crate::compose::surroundings::Host;
@@ -32,6 +34,7 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let all = context.surroundings;
+    let mut names = Names { all: all.services.keys().copied().collect(), told: HashMap::new(), left: 100_000 };
     for service in context.services() {
         let network = all.network_owner(service).mode;
         for (endpoint, host) in all.connections(service) {
@@ -43,15 +46,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 continue;
             }
             let place = Place::At(all.narrow(endpoint.origin, &endpoint.host));
-            let names = || all.services.keys().copied().filter(|name| *name != service.name);
             if network.is_some_and(|(mode, _)| mode == "none") {
                 continue;
             }
-            let help = match did_you_mean(&endpoint.host, names().take(1000)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if names().next().is_none() => "write the full name of the machine, or add the service".to_owned(),
-                None => format!("write the name of a service ({}), or the full name of a machine outside", list(names())),
-            };
+            let help = names.help(&endpoint.host, service.name);
             findings.push(
                 RULE.finding(
                     place,
@@ -61,6 +59,38 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 )
                 .about(&endpoint.path),
             );
+        }
+    }
+}
+
+/// What to say of an unknown name. Comparing names is dear: many unknown ones in a large project are not all compared.
+struct Names<'a> {
+    all: Vec<&'a str>,
+    told: HashMap<String, Option<&'a str>>,
+    left: usize,
+}
+
+impl Names<'_> {
+    fn help(&mut self, host: &str, own: &str) -> String {
+        let near = match self.told.get(host) {
+            Some(near) => *near,
+            None => {
+                let few = self.all.len().min(self.left);
+                self.left -= few;
+                let near = did_you_mean(host, self.all.iter().copied().take(few));
+                self.told.insert(host.to_owned(), near);
+                near
+            }
+        };
+        let others = self.all.iter().copied().filter(|name| *name != own);
+        match near.filter(|near| *near != own) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if self.all.len() < 2 => "write the full name of the machine, or add the service".to_owned(),
+            None => {
+                // A long list is cut: seven are enough to tell.
+                let more = if self.all.len() > 8 { ", …" } else { "" };
+                format!("write the name of a service ({}{more}), or the full name of a machine outside", list(others.take(6)))
+            }
         }
     }
 }
