@@ -56,7 +56,8 @@ fn each_fault_is_found_and_its_repair_is_not() {
         let is_default = |rule: &&&str| by_name(rule).is_some_and(|rule| rule.group == Group::Default);
         let false_alarms: Vec<&&str> = good.iter().filter(is_default).collect();
         if !false_alarms.is_empty() {
-            wrong.push(format!("{id}: the good side has {false_alarms:?}:\n{}", text::report(&twins[1].sources, &twins[1].findings, false)));
+            wrong
+                .push(format!("{id}: the good side has {false_alarms:?}:\n{}", text::report(&twins[1].sources, &twins[1].findings, false)));
         }
         count += 1;
     }

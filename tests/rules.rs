@@ -148,7 +148,8 @@ fn ten_thousand_services_are_judged() {
     let mut text = String::from("services:\n");
     for number in 0..10_000 {
         let next = (number + 1) % 10_000;
-        let _ = writeln!(text, "  s{number}: {{image: 'a:1', ports: ['8080:80'], environment: {{URL: 'http://s{next}:80', DB_HOST: nobody}}}}");
+        let _ =
+            writeln!(text, "  s{number}: {{image: 'a:1', ports: ['8080:80'], environment: {{URL: 'http://s{next}:80', DB_HOST: nobody}}}}");
     }
     let path = PathBuf::from("/many/compose.yaml");
     let files = Memory { texts: [(path.clone(), text)].into(), rest: Disk::default() };

@@ -11,7 +11,10 @@ use crate::plan::Plan;
 
 mod ask;
 
-pub(crate) use ask::{compose_ufw_verdicts, instances, is_loopback, log_dir, log_folder, log_volume, publish_as, published, replicas_place, ufw_verdicts, used};
+pub(crate) use ask::{
+    compose_ufw_verdicts, instances, is_loopback, log_dir, log_folder, log_volume, publish_as, published, replicas_place, ufw_verdicts,
+    used,
+};
 
 /// What a rule may look at.
 #[derive(Debug)]
@@ -108,6 +111,7 @@ registry! {
     ambiguous_binding,
     apt_get_layers,
     apt_get_prompt,
+    borrowed_port,
     broker_without_clients,
     broker_without_workers,
     completed_never,
@@ -134,6 +138,8 @@ registry! {
     external_resource,
     foreign_bind,
     healthcheck_form,
+    healthcheck_never_fails,
+    healthcheck_port,
     healthcheck_timing,
     healthcheck_tool,
     healthy_without_healthcheck,
@@ -145,6 +151,7 @@ registry! {
     invalid_variable,
     kill_signal,
     latest_image,
+    limits_order,
     literal_secret,
     log_without_volume,
     logger_without_volume,
@@ -165,6 +172,8 @@ registry! {
     no_log_rotation,
     no_memory_limit,
     no_restart,
+    no_start_period,
+    nobody_connects,
     nobody_listens,
     obsolete_version,
     outside_client_shut_out,
@@ -177,6 +186,7 @@ registry! {
     published_replicas,
     published_to_all,
     queue_too_small,
+    read_only_data,
     read_only_log,
     read_only_root,
     reference_loop,
@@ -184,11 +194,13 @@ registry! {
     relative_target,
     relative_workdir,
     restart_conflict,
+    root_needed,
     root_user,
     scaled_singleton,
     secret_in_environment,
     secret_in_image,
     secret_not_granted,
+    shared_identity,
     shared_log,
     shared_volume,
     shell_form_command,

@@ -138,7 +138,8 @@ impl Dockerfile {
         range.end = range.end.max(range.start);
         if keyword == "FROM" {
             let base = words.first().cloned().unwrap_or(Word { text: String::new(), range: range.clone() });
-            let name = words.get(1).filter(|word| word.text.eq_ignore_ascii_case("as")).and(words.get(2)).map(|word| word.text.to_lowercase());
+            let name =
+                words.get(1).filter(|word| word.text.eq_ignore_ascii_case("as")).and(words.get(2)).map(|word| word.text.to_lowercase());
             let wanted = base.text.to_lowercase();
             let parent = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(wanted.as_str()));
             self.stages.push(Stage { name, base, parent, from: self.instructions.len() });
@@ -213,13 +214,21 @@ fn apply(
     global: &HashMap<String, String>,
     given: &HashMap<String, String>,
 ) {
-    let command =
-        || Command { words: instruction.words.clone(), text: instruction.text.clone(), is_exec: instruction.is_exec, range: instruction.range.clone() };
+    let command = || Command {
+        words: instruction.words.clone(),
+        text: instruction.text.clone(),
+        is_exec: instruction.is_exec,
+        range: instruction.range.clone(),
+    };
     match instruction.keyword.as_str() {
         "ARG" => {
             for word in &instruction.words {
                 let (name, default) = word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value)));
-                let value = given.get(name).cloned().or_else(|| default.map(|value| substitute(value, values).0)).or_else(|| global.get(name).cloned());
+                let value = given
+                    .get(name)
+                    .cloned()
+                    .or_else(|| default.map(|value| substitute(value, values).0))
+                    .or_else(|| global.get(name).cloned());
                 // A variable of the image goes before an argument of the same name.
                 if let Some(value) = value.filter(|_| !image.env.contains_key(name)) {
                     values.insert(name.to_owned(), value);
@@ -557,7 +566,25 @@ mod tests {
 
     #[test]
     fn nothing_makes_it_panic() {
-        for text in ["", "\\", "FROM", "FROM \\\n", "COPY [\"a\", \"\\", "RUN <<", "RUN <<EOF", "ENV", "ENV a", "ENV =", "\u{feff}FROM ü AS ö\nCMD [\"ä\\\"\"]", "#\n# escape=`\n`\n", "HEALTHCHECK", "HEALTHCHECK CMD", "HEALTHCHECK ü€", "EXPOSE 1-65535 a-b", "FROM a AS a\nFROM a AS a"] {
+        for text in [
+            "",
+            "\\",
+            "FROM",
+            "FROM \\\n",
+            "COPY [\"a\", \"\\",
+            "RUN <<",
+            "RUN <<EOF",
+            "ENV",
+            "ENV a",
+            "ENV =",
+            "\u{feff}FROM ü AS ö\nCMD [\"ä\\\"\"]",
+            "#\n# escape=`\n`\n",
+            "HEALTHCHECK",
+            "HEALTHCHECK CMD",
+            "HEALTHCHECK ü€",
+            "EXPOSE 1-65535 a-b",
+            "FROM a AS a\nFROM a AS a",
+        ] {
             let file = Dockerfile::parse(text);
             for stage in 0..file.stages.len() {
                 let _ = file.image(stage, &HashMap::new());

@@ -106,35 +106,185 @@ pub fn is_loopback(host: &str) -> bool {
 
 /// Schemes of network protocols; what else has `://` may be the name of a bucket, a file or an app.
 const SCHEMES: &[&str] = &[
-    "amqp", "amqps", "bolt", "cassandra", "celery", "clickhouse", "etcd", "fluentd", "ftp", "gelf", "grpc", "http", "https", "imap",
-    "kafka", "ldap", "ldaps", "mariadb", "memcache", "memcached", "mongo", "mongodb", "mqtt", "mqtts", "mysql", "mysql2", "nats", "neo4j",
-    "oracle", "otlp", "pg", "pgsql", "postgres", "postgresql", "pyamqp", "redis", "rediss", "rtmp", "rtsp", "sftp", "smtp", "smtps",
-    "socks5", "sqlserver", "ssl", "statsd", "stomp", "syslog", "tcp", "tls", "udp", "valkey", "ws", "wss", "zk", "zmq", "zookeeper",
+    "amqp",
+    "amqps",
+    "bolt",
+    "cassandra",
+    "celery",
+    "clickhouse",
+    "etcd",
+    "fluentd",
+    "ftp",
+    "gelf",
+    "grpc",
+    "http",
+    "https",
+    "imap",
+    "kafka",
+    "ldap",
+    "ldaps",
+    "mariadb",
+    "memcache",
+    "memcached",
+    "mongo",
+    "mongodb",
+    "mqtt",
+    "mqtts",
+    "mysql",
+    "mysql2",
+    "nats",
+    "neo4j",
+    "oracle",
+    "otlp",
+    "pg",
+    "pgsql",
+    "postgres",
+    "postgresql",
+    "pyamqp",
+    "redis",
+    "rediss",
+    "rtmp",
+    "rtsp",
+    "sftp",
+    "smtp",
+    "smtps",
+    "socks5",
+    "sqlserver",
+    "ssl",
+    "statsd",
+    "stomp",
+    "syslog",
+    "tcp",
+    "tls",
+    "udp",
+    "valkey",
+    "ws",
+    "wss",
+    "zk",
+    "zmq",
+    "zookeeper",
 ];
 
 /// Words in the names of variables and flags that listen.
 const BIND: &[&str] = &["BIND", "LISTEN", "LISTENER", "LISTENERS", "LISTENING"];
 /// Words of those that others use.
 const PUBLIC: &[&str] = &[
-    "ADVERTISED", "ADVERTISE", "ORIGIN", "ORIGINS", "CORS", "PUBLIC", "EXTERNAL", "ALLOWED", "TRUSTED", "CALLBACK", "REDIRECT", "ISSUER",
-    "ANNOUNCE", "CANONICAL", "NO",
+    "ADVERTISED",
+    "ADVERTISE",
+    "ORIGIN",
+    "ORIGINS",
+    "CORS",
+    "PUBLIC",
+    "EXTERNAL",
+    "ALLOWED",
+    "TRUSTED",
+    "CALLBACK",
+    "REDIRECT",
+    "ISSUER",
+    "ANNOUNCE",
+    "CANONICAL",
+    "NO",
 ];
 /// Words of those that others use if it is a URL of the web.
 const WEB: &[&str] = &[
-    "FRONTEND", "WEB", "WEBSITE", "SITE", "HOSTNAME", "DOMAIN", "BASE", "ROOT", "VITE", "NEXT", "REACT", "NUXT", "VUE", "CLIENT", "SELF",
-    "APP", "HOMEPAGE", "LINK", "GATSBY", "EXPO", "BROWSER", "DASHBOARD", "UI",
+    "FRONTEND",
+    "WEB",
+    "WEBSITE",
+    "SITE",
+    "HOSTNAME",
+    "DOMAIN",
+    "BASE",
+    "ROOT",
+    "VITE",
+    "NEXT",
+    "REACT",
+    "NUXT",
+    "VUE",
+    "CLIENT",
+    "SELF",
+    "APP",
+    "HOMEPAGE",
+    "LINK",
+    "GATSBY",
+    "EXPO",
+    "BROWSER",
+    "DASHBOARD",
+    "UI",
 ];
 /// Words of those that connect.
 const CONNECT: &[&str] = &[
-    "CONNECT", "UPSTREAM", "UPSTREAMS", "TARGET", "TARGETS", "REMOTE", "PEER", "PEERS", "BROKER", "BROKERS", "BOOTSTRAP", "SERVER",
-    "SERVERS", "ENDPOINT", "ENDPOINTS", "ADDR", "ADDRS", "ADDRESS", "ADDRESSES", "URL", "URLS", "URI", "URIS", "DSN", "HOSTS", "NODES",
-    "HOST", "CONNECTION", "BACKEND", "DATABASE", "DB", "REDIS", "KAFKA", "ZOOKEEPER", "CONTACT", "SEEDS", "LOGGER",
+    "CONNECT",
+    "UPSTREAM",
+    "UPSTREAMS",
+    "TARGET",
+    "TARGETS",
+    "REMOTE",
+    "PEER",
+    "PEERS",
+    "BROKER",
+    "BROKERS",
+    "BOOTSTRAP",
+    "SERVER",
+    "SERVERS",
+    "ENDPOINT",
+    "ENDPOINTS",
+    "ADDR",
+    "ADDRS",
+    "ADDRESS",
+    "ADDRESSES",
+    "URL",
+    "URLS",
+    "URI",
+    "URIS",
+    "DSN",
+    "HOSTS",
+    "NODES",
+    "HOST",
+    "CONNECTION",
+    "BACKEND",
+    "DATABASE",
+    "DB",
+    "REDIS",
+    "KAFKA",
+    "ZOOKEEPER",
+    "CONTACT",
+    "SEEDS",
+    "LOGGER",
 ];
 /// Systems whose `…_HOST` is where they are.
 const SYSTEMS: &[&str] = &[
-    "DB", "DATABASE", "MYSQL", "MARIADB", "POSTGRES", "POSTGRESQL", "PG", "REDIS", "CACHE", "MONGO", "MONGODB", "RABBITMQ", "RABBIT",
-    "AMQP", "KAFKA", "BROKER", "LOGGER", "QUEUE", "ELASTICSEARCH", "ELASTIC", "MEMCACHED", "SMTP", "MAIL", "NATS", "MQTT", "INFLUXDB",
-    "CASSANDRA", "SQL", "STATSD", "UPSTREAM", "BACKEND", "REMOTE",
+    "DB",
+    "DATABASE",
+    "MYSQL",
+    "MARIADB",
+    "POSTGRES",
+    "POSTGRESQL",
+    "PG",
+    "REDIS",
+    "CACHE",
+    "MONGO",
+    "MONGODB",
+    "RABBITMQ",
+    "RABBIT",
+    "AMQP",
+    "KAFKA",
+    "BROKER",
+    "LOGGER",
+    "QUEUE",
+    "ELASTICSEARCH",
+    "ELASTIC",
+    "MEMCACHED",
+    "SMTP",
+    "MAIL",
+    "NATS",
+    "MQTT",
+    "INFLUXDB",
+    "CASSANDRA",
+    "SQL",
+    "STATSD",
+    "UPSTREAM",
+    "BACKEND",
+    "REMOTE",
 ];
 
 fn parts(name: &str) -> Vec<String> {
@@ -200,7 +350,13 @@ pub fn find(found: Found<'_>, is_service: &dyn Fn(&str) -> bool, endpoints: &mut
 }
 
 /// A host of its own: `BROKER_HOST`, with the `BROKER_PORT` that may stand beside it.
-pub fn pair(found: Found<'_>, port: Option<Option<&str>>, own_name: &str, is_service: &dyn Fn(&str) -> bool, endpoints: &mut Vec<Endpoint>) {
+pub fn pair(
+    found: Found<'_>,
+    port: Option<Option<&str>>,
+    own_name: &str,
+    is_service: &dyn Fn(&str) -> bool,
+    endpoints: &mut Vec<Endpoint>,
+) {
     let Found { name, value, origin, path } = found;
     let Some(prefix) = prefix_of_host(name) else { return };
     let host = value.trim().to_ascii_lowercase();
@@ -248,7 +404,8 @@ pub fn pair(found: Found<'_>, port: Option<Option<&str>>, own_name: &str, is_ser
 pub fn prefix_of_host(name: &str) -> Option<&str> {
     for suffix in ["HOSTNAME", "HOST", "hostname", "host"] {
         if let Some(prefix) = name.strip_suffix(suffix) {
-            let fits = prefix.is_empty() || prefix.ends_with(['_', '.', '-']) || matches!(prefix, "PG" | "DB" | "REDIS" | "MONGO" | "MYSQL");
+            let fits =
+                prefix.is_empty() || prefix.ends_with(['_', '.', '-']) || matches!(prefix, "PG" | "DB" | "REDIS" | "MONGO" | "MYSQL");
             return (fits && !(prefix.is_empty() && suffix.len() > 4)).then_some(prefix);
         }
     }
@@ -280,13 +437,15 @@ fn raw(value: &str) -> Vec<Raw> {
     }
     while let Some(at) = rest.find("://") {
         let before = &rest[..at];
-        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-'))).map_or(0, |i| {
-            i + before[i..].chars().next().map_or(1, char::len_utf8)
-        });
+        let start = before
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-')))
+            .map_or(0, |i| i + before[i..].chars().next().map_or(1, char::len_utf8));
         let scheme = before[start..].to_ascii_lowercase();
         let scheme = scheme.split('+').next().unwrap_or_default().to_owned();
         let after = &rest[at + 3..];
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | ')' | '}' | '<' | '>' | '\\' | '|' | ';')).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | ')' | '}' | '<' | '>' | '\\' | '|' | ';'))
+            .unwrap_or(after.len());
         let mut authority = &after[..end];
         let goes_on = after[end..].starts_with("//");
         rest = &after[end..];
@@ -337,9 +496,11 @@ fn plain(token: &str) -> Option<(String, Port)> {
     let (host, port) = token.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let is_number = (2..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit());
-    let is_host = host.chars().any(|c| c.is_ascii_alphabetic()) || matches!(host, "*" | "::" | "::1") || host.parse::<std::net::IpAddr>().is_ok();
+    let is_host =
+        host.chars().any(|c| c.is_ascii_alphabetic()) || matches!(host, "*" | "::" | "::1") || host.parse::<std::net::IpAddr>().is_ok();
     let fits = host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '*' | ':'));
-    (is_number && is_host && fits && (host.parse::<std::net::IpAddr>().is_ok() || !host.contains(':'))).then(|| (host.to_owned(), number(port)))
+    (is_number && is_host && fits && (host.parse::<std::net::IpAddr>().is_ok() || !host.contains(':')))
+        .then(|| (host.to_owned(), number(port)))
 }
 
 #[cfg(test)]
@@ -372,7 +533,9 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint() {
-        for value in ["12:30", "s3://bucket", "redis:7", "a:b", "unix:///run/x", "user:1000:x", "", "://", "http://", "http://$HOST:80", "ü://ö:1"] {
+        for value in
+            ["12:30", "s3://bucket", "redis:7", "a:b", "unix:///run/x", "user:1000:x", "", "://", "http://", "http://$HOST:80", "ü://ö:1"]
+        {
             assert!(found("TEXT", value).is_empty(), "{value}: {:?}", found("TEXT", value));
         }
     }

@@ -51,7 +51,13 @@ pub static KNOWN: &[Known] = &[
     known("nginx", &[80], &[], HTTP, &["NGINX_PORT"]),
     known("postgis", &[5432], &["/var/lib/postgresql/data"], POSTGRES, &["PGPORT"]),
     known("postgres", &[5432], &["/var/lib/postgresql/data"], POSTGRES, &["PGPORT"]),
-    known("rabbitmq", &[5672, 5671, 15672, 15671, 15692, 25672, 4369, 1883, 61613], &["/var/lib/rabbitmq"], &["amqp", "amqps", "http", "https", "pyamqp", "mqtt", "stomp"], &["RABBITMQ_NODE_PORT"]),
+    known(
+        "rabbitmq",
+        &[5672, 5671, 15672, 15671, 15692, 25672, 4369, 1883, 61613],
+        &["/var/lib/rabbitmq"],
+        &["amqp", "amqps", "http", "https", "pyamqp", "mqtt", "stomp"],
+        &["RABBITMQ_NODE_PORT"],
+    ),
     known("redis", &[6379], &["/data"], REDIS, &["REDIS_PORT"]),
     known("valkey", &[6379], &["/data"], REDIS, &["VALKEY_PORT"]),
     known("zookeeper", &[2181, 2888, 3888, 8080], &["/data", "/datalog"], &["zookeeper", "zk"], &["ZOO_CLIENT_PORT"]),
@@ -59,8 +65,27 @@ pub static KNOWN: &[Known] = &[
 
 /// Images that are not the official ones but bring a health check of their own, by a part of their name.
 const HEALTHY: &[&str] = &[
-    "authentik", "clamav", "gitlab", "immich", "jellyfin", "localstack", "mailpit", "netdata", "nginx-proxy-manager", "pihole", "plex",
-    "portainer", "supabase", "uptime-kuma", "vaultwarden", "watchtower", "mssql-healthy", "teslamate", "adguard", "frigate", "roundcube",
+    "authentik",
+    "clamav",
+    "gitlab",
+    "immich",
+    "jellyfin",
+    "localstack",
+    "mailpit",
+    "netdata",
+    "nginx-proxy-manager",
+    "pihole",
+    "plex",
+    "portainer",
+    "supabase",
+    "uptime-kuma",
+    "vaultwarden",
+    "watchtower",
+    "mssql-healthy",
+    "teslamate",
+    "adguard",
+    "frigate",
+    "roundcube",
 ];
 
 /// A reference to an image, taken apart.
@@ -104,7 +129,10 @@ impl<'a> Reference<'a> {
     #[must_use]
     pub fn known(&self) -> Option<&'static Known> {
         let short = self.short();
-        let others = matches!(self.repository.trim_start_matches("docker.io/"), "postgis/postgis" | "valkey/valkey" | "percona/percona-server" | "timescale/timescaledb");
+        let others = matches!(
+            self.repository.trim_start_matches("docker.io/"),
+            "postgis/postgis" | "valkey/valkey" | "percona/percona-server" | "timescale/timescaledb"
+        );
         let others = others || self.repository.ends_with("elasticsearch/elasticsearch");
         KNOWN.iter().find(|known| known.name == short).filter(|_| self.is_official() || others)
     }
@@ -155,7 +183,10 @@ mod tests {
     #[test]
     fn references_are_taken_apart() {
         let image = Reference::new("localhost:5000/a/redis:7.4-alpine");
-        assert_eq!((image.repository, image.tag, image.short(), image.major()), ("localhost:5000/a/redis", Some("7.4-alpine"), "redis", Some(7)));
+        assert_eq!(
+            (image.repository, image.tag, image.short(), image.major()),
+            ("localhost:5000/a/redis", Some("7.4-alpine"), "redis", Some(7))
+        );
         assert!(image.known().is_none());
         assert!(Reference::new("docker.io/library/postgres:16").known().is_some());
         assert!(Reference::new("redis@sha256:00").has_digest);

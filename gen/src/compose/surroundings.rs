@@ -110,7 +110,15 @@ impl<'p> Surroundings<'p> {
         let services: IndexMap<&str, Service<'_>> = project.model.get("services").into_iter().flat_map(Node::entries).map(view).collect();
         let off = |(name, node): (&'p String, &'p Node)| (name.as_str(), Service::new(name, node, node.origin, false));
         let disabled = project.disabled.iter().map(off).collect();
-        let mut reader = Reader { files, first: project.sources.len(), sources: Vec::new(), dockerfiles: Vec::new(), known: HashMap::new(), env_files: HashMap::new(), documents: project.written.iter().map(|document| document.origin.file).collect() };
+        let mut reader = Reader {
+            files,
+            first: project.sources.len(),
+            sources: Vec::new(),
+            dockerfiles: Vec::new(),
+            known: HashMap::new(),
+            env_files: HashMap::new(),
+            documents: project.written.iter().map(|document| document.origin.file).collect(),
+        };
         let mut all = Self {
             sources: Vec::new(),
             services,
@@ -290,7 +298,8 @@ fn is_told_elsewhere(service: &Service<'_>, host: &str) -> bool {
     let links = listed("links").iter().chain(listed("external_links")).filter_map(Node::str);
     let mut aliases = links.map(|link| link.rsplit(':').next().unwrap_or(link));
     let extra = service.node.get("extra_hosts");
-    let mut extra_names = extra.map(Node::items).unwrap_or_default().iter().filter_map(|item| Some(item.str()?.split([':', '=']).next()?.to_owned()));
+    let mut extra_names =
+        extra.map(Node::items).unwrap_or_default().iter().filter_map(|item| Some(item.str()?.split([':', '=']).next()?.to_owned()));
     aliases.any(|alias| alias.eq_ignore_ascii_case(host))
         || extra.is_some_and(|extra| extra.get(host).is_some())
         || extra_names.any(|name| name.eq_ignore_ascii_case(host))
@@ -422,7 +431,8 @@ impl Reader<'_> {
         };
         build.dockerfile = Some(index);
         let target = build.target.map(|(target, _)| target);
-        let contexts = super::view::pairs(build.node.get("additional_contexts")).into_iter().map(|(name, ..)| name.to_lowercase()).collect();
+        let contexts =
+            super::view::pairs(build.node.get("additional_contexts")).into_iter().map(|(name, ..)| name.to_lowercase()).collect();
         let built = self.dockerfiles.get_mut(index)?;
         let stage = built.dockerfile.target(target);
         let image = stage.map(|stage| (built.dockerfile.image(stage, &args), index));
@@ -558,7 +568,8 @@ mod tests {
     fn env_files_have_places() {
         let text = "# c\nA=1\n  export B = \"x y\" # why\nC='$z'\r\nD\nE=\nF=a # b\n";
         let lines = env_lines(text);
-        let read: Vec<(&str, &str, &str)> = lines.iter().map(|(name, value, _, range)| (name.as_str(), value.as_str(), &text[range.clone()])).collect();
+        let read: Vec<(&str, &str, &str)> =
+            lines.iter().map(|(name, value, _, range)| (name.as_str(), value.as_str(), &text[range.clone()])).collect();
         assert_eq!(read, [("A", "1", "1"), ("B", "x y", "x y"), ("C", "$z", "$z"), ("E", "", ""), ("F", "a", "a")]);
         assert_eq!(&text[lines[1].2.clone()], "B");
     }

@@ -218,7 +218,8 @@ impl<'p> Service<'p> {
     pub fn new(name: &'p str, node: &'p Node, key: Origin, is_active: bool) -> Self {
         let text = |key: &str| node.get(key).and_then(|value| Some((value.str()?, value.origin)));
         let networks = node.get("networks").into_iter().flat_map(|networks| {
-            let listed = networks.items().iter().filter_map(|item| Some(Attachment { network: item.str()?, origin: item.origin, node: item }));
+            let listed =
+                networks.items().iter().filter_map(|item| Some(Attachment { network: item.str()?, origin: item.origin, node: item }));
             let mapped = networks.entries().map(|(network, entry)| Attachment { network, origin: entry.key, node: &entry.node });
             listed.chain(mapped).collect::<Vec<_>>()
         });
@@ -323,9 +324,9 @@ pub fn pairs(node: Option<&Node>) -> Vec<(String, Option<String>, Origin)> {
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value.to_owned())));
         Some((name.to_owned(), value, item.origin))
     });
-    let mapped = node.entries().map(|(name, entry)| {
-        (name.to_owned(), entry.node.scalar(), if entry.node.is_null() { entry.key } else { entry.node.origin })
-    });
+    let mapped = node
+        .entries()
+        .map(|(name, entry)| (name.to_owned(), entry.node.scalar(), if entry.node.is_null() { entry.key } else { entry.node.origin }));
     listed.chain(mapped).collect()
 }
 
@@ -405,9 +406,10 @@ fn argv(node: &Node) -> Option<Argv> {
 }
 
 fn depends_on(node: &Node) -> Vec<Dependency<'_>> {
-    let listed = node.items().iter().filter_map(|item| {
-        Some(Dependency { name: item.str()?, condition: "service_started", origin: item.origin, is_required: true })
-    });
+    let listed = node
+        .items()
+        .iter()
+        .filter_map(|item| Some(Dependency { name: item.str()?, condition: "service_started", origin: item.origin, is_required: true }));
     let mapped = node.entries().map(|(name, entry)| {
         let condition = entry.node.get("condition").and_then(|condition| Some((condition.str()?, condition.origin)));
         let is_required = entry.node.get("required").is_none_or(Node::is_true);

@@ -26,6 +26,20 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         names.entry(name.to_lowercase()).or_insert(index);
     }
     for service in context.services() {
+        for (name, _, origin) in crate::compose::view::pairs(service.node.get("extra_hosts")) {
+            let name = name.split(':').next().unwrap_or_default();
+            let Some(other) = names.get(&name.to_lowercase()).and_then(|index| all.service(*index)).filter(|other| other.name != service.name) else { continue };
+            findings.push(
+                RULE.finding(
+                    Place::At(origin),
+                    format!("`extra_hosts` of `{}` gives `{name}`, the name of a service, another address", service.name),
+                    format!("`{}` never reaches the service `{}`", service.name, other.name),
+                    "choose a name that no service has".to_owned(),
+                )
+                .about(service.path("extra_hosts"))
+                .with(Place::At(other.key), "the service of this name"),
+            );
+        }
         let container = service.text("container_name");
         for (number, attachment) in service.networks.iter().enumerate() {
             let aliases = attachment.node.get("aliases").map(Node::items).unwrap_or_default();

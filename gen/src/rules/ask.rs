@@ -151,7 +151,10 @@ impl Judged<'_> {
 pub(crate) fn compose_ufw_verdicts<'a>(context: &compose::Context<'a>) -> impl Iterator<Item = Judged<'a>> {
     let ufw = context.firewall.filter(|ufw| ufw.active);
     let services: Vec<&'a compose::view::Service<'a>> = if ufw.is_some() { context.services().collect() } else { Vec::new() };
-    let ports = services.into_iter().filter(|service| service.mode.is_none()).flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+    let ports = services
+        .into_iter()
+        .filter(|service| service.mode.is_none())
+        .flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     ports.filter_map(move |(service, port)| {
         let ufw = ufw?;
         let (number, _) = port.published.filter(|_| !port.is_loopback())?;

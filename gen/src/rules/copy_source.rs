@@ -28,6 +28,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             match instruction.keyword.as_str() {
                 "ARG" | "ENV" => learn(instruction, &mut values, arguments),
                 "COPY" | "ADD" if !instruction.flags.iter().any(|(name, _)| name == "from") && is_built(built, instruction) => {
+                    several(built, instruction, findings);
                     for source in sources(instruction) {
                         let (text, unset) = substitute(&source.text, &values);
                         if unset.is_empty() {
@@ -126,4 +127,21 @@ fn judge(context: &Context<'_>, built: &Built, text: &str, origin: Origin, instr
         format!("remove the pattern from `.dockerignore`, or add an exception: `!{}`", named(path)),
         Some((by, "this pattern leaves it out")),
     );
+}
+
+/// Several sources need a folder to go to, which ends with a slash.
+fn several(built: &Built, instruction: &Instruction, findings: &mut Vec<Finding>) {
+    let Some((target, sources)) = instruction.words.split_last() else { return };
+    let is_folder = target.text.ends_with(['/', '\\']) || matches!(target.text.as_str(), "." | "..") || target.text.ends_with("/.") || target.text.contains('$');
+    if sources.len() < 2 || is_folder || instruction.has_heredoc {
+        return;
+    }
+    let about = built.users.first().map_or_else(String::new, |user| format!("services.{}.build", user.service));
+    let finding = RULE.finding(
+        Place::At(built.at(&target.range)),
+        format!("`{}` takes {} things to `{}`, which is no folder", instruction.keyword, sources.len(), target.text),
+        "the build fails: \"the destination must be a directory and end with a /\"".to_owned(),
+        format!("write `{}/`", target.text),
+    );
+    findings.push(finding.about(about));
 }

@@ -26,6 +26,21 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let first = service.entrypoint.as_ref().or(service.command.as_ref());
+        if let Some((argv, (program, origin))) = first.filter(|argv| !argv.is_shell_form).and_then(|argv| Some((argv, argv.words.first()?))) {
+            let is_manager = matches!(program.rsplit('/').next(), Some("npm" | "yarn" | "pnpm"));
+            if is_manager && service.build.is_some() && told.insert(argv.origin) {
+                findings.push(
+                    RULE.finding(
+                        Place::At(*origin),
+                        format!("`{}` runs below `{program}`, which does not hand SIGTERM on as the program needs it", service.name),
+                        "`docker compose down` waits 10 seconds and kills it, or reports an error".to_owned(),
+                        "start the program itself, as in `[\"node\", \"server.js\"]`, or add `init: true`".to_owned(),
+                    )
+                    .about(service.path("build")),
+                );
+            }
+            continue;
+        }
         let Some((argv, text)) = first.filter(|argv| argv.is_shell_form).and_then(|argv| Some((argv, argv.words.first()?.0.as_str()))) else { continue };
         if text.trim_start().starts_with("exec ") || text.contains("&& exec ") || text.contains("; exec ") || text.contains("tini") || !told.insert(argv.origin) {
             continue;

@@ -57,5 +57,5 @@ pub(crate) fn state(service: &Service<'_>) -> Option<(&'static str, &'static str
 /// The volume or folder of the host on which a folder of the container is kept.
 pub(crate) fn keeper<'s, 'p>(service: &'s Service<'p>, folder: &str) -> Option<&'s Mount<'p>> {
     let on = |mount: &&Mount<'_>| inside(folder, mount.target).is_some() || inside(mount.target, folder).is_some();
-    service.mounts.iter().filter(|mount| mount.source.is_some() || mount.kind == "tmpfs").find(on)
+    service.mounts.iter().filter(|mount| mount.source.is_some()).find(on)
 }

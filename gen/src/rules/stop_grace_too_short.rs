@@ -50,7 +50,10 @@ fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
         let grace = said.map_or(Some(10_000), |(text, _)| milliseconds(text));
         for (name, variable) in &service.environment {
             let upper = name.to_ascii_uppercase();
-            let is_drain = ["SHUTDOWN", "DRAIN", "GRACE", "GRACEFUL", "TERMINATION"].iter().any(|word| upper.split('_').any(|part| part == *word));
+            let has = |words: &[&str]| words.iter().any(|word| upper.split('_').any(|part| part == *word));
+            // Work that goes on is cut off only where somebody chose a time.
+            let is_work = said.is_some() && has(&["WORK", "JOB", "TASK", "SERVICE", "REQUEST"]) && has(&["TIME", "DURATION", "TIMEOUT", "DEADLINE"]);
+            let is_drain = has(&["SHUTDOWN", "DRAIN", "GRACE", "GRACEFUL", "TERMINATION"]) || is_work;
             let Some(drain) = variable.value.as_deref().filter(|_| is_drain).and_then(time) else { continue };
             let Some(grace) = grace.filter(|grace| *grace < drain) else { continue };
             let shown = said.map_or("10s (the default)", |(text, _)| text);

@@ -19,6 +19,19 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let mut told: HashSet<&str> = HashSet::new();
+    for service in context.services() {
+        for (name, variable) in service.environment.iter().filter(|(name, variable)| variable.value.is_none() && !context.project.environment.contains_key(*name)) {
+            findings.push(
+                RULE.finding(
+                    Place::At(variable.key),
+                    format!("`{name}` is handed on to `{}`, but it is not set", service.name),
+                    "the container does not get it".to_owned(),
+                    format!("set `{name}` in `.env`, or give it a value here"),
+                )
+                .about(service.path(&format!("environment.{name}"))),
+            );
+        }
+    }
     for variable in eaten(context.project).filter(|variable| told.insert(variable.name.as_str())) {
         let name = &variable.name;
         let place = context.surroundings.narrow(variable.origin, name);
