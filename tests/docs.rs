@@ -92,3 +92,56 @@ fn every_rule_has_an_example() {
         }
     }
 }
+
+/// The code blocks of a language in a page.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let start = format!("```{language}\n");
+    page.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn integrations_are_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/integrations.md")).unwrap();
+    for yaml in blocks(&page, "yaml") {
+        serde_yaml::from_str::<serde_json::Value>(yaml).unwrap();
+    }
+    for toml in blocks(&page, "toml") {
+        toml::from_str::<toml::Table>(toml).unwrap();
+    }
+    let tasks: serde_json::Value = serde_json::from_str(blocks(&page, "json")[0]).unwrap();
+    let matcher = tasks["tasks"][0]["problemMatcher"]["pattern"]["regexp"].as_str().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen"))
+        .args(["lint", "examples/bad", "--format", "short"])
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let matcher = regex::Regex::new(matcher).unwrap();
+    assert!(output.lines().count() >= 6);
+    for line in output.lines() {
+        let found = matcher.captures(line).unwrap_or_else(|| panic!("{line}"));
+        assert!(root.join(&found[1]).exists());
+        assert!(cbwgen::rules::by_name(&found[5]).is_some());
+    }
+}
+
+/// The hooks name files that `cbwgen lint` takes, and options that it has.
+#[test]
+fn hooks_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join(".pre-commit-hooks.yaml")).unwrap();
+    let hooks: Vec<serde_json::Value> = serde_yaml::from_str(&text).unwrap();
+    for hook in hooks {
+        let files = regex::Regex::new(hook["files"].as_str().unwrap()).unwrap();
+        for name in ["topology.toml", "a/compose.yaml", "docker-compose.yml", "a/docker-compose.override.yml"] {
+            assert!(files.is_match(name), "{name}");
+        }
+        for name in ["my-topology.toml", "compose.yaml.j2", "xcompose.yaml"] {
+            assert!(!files.is_match(name), "{name}");
+        }
+        let words: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').skip(1).collect();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(words).arg("topology.toml").current_dir(&root).output().unwrap();
+        assert!(output.status.success());
+    }
+}

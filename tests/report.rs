@@ -1,5 +1,7 @@
 //! Every format of a report holds what its reader expects, whatever the findings say.
 
+#![allow(clippy::needless_raw_string_hashes, reason = "snapbox writes the expected texts")]
+
 use cbwgen::finding::{Finding, Fix, Place, Severity};
 use cbwgen::lint::Located;
 use cbwgen::lint::project::told;
@@ -21,7 +23,7 @@ fn findings() -> (Vec<Source>, Vec<Located>) {
         Finding::new(rule, severity, Place::At(place), message, consequence, help)
     };
     let mut refused = finding("unknown-key", Severity::Error, at(0, 12, 16), "100 % wrong, isn't it: <b>").about("services.wéb").refused();
-    refused.label = "here".to_owned();
+    refused.label = String::from("here");
     let mut fixable =
         finding("unpinned-image", Severity::Warning, at(0, 37, 40), "no version").with(Place::At(at(1, 5, 8)), "built from this");
     fixable.fix = Some(Fix { title: "quote it".to_owned(), edits: vec![(at(0, 37, 40), "\"y\"".to_owned())] });

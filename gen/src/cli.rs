@@ -71,6 +71,8 @@ enum Command {
         /// The rule's name, as in `two-brokers`
         rule: String,
     },
+    /// Serve an editor: findings while one types, explanations, quick fixes, names (language server over standard input)
+    Lsp,
     /// Make the host's folders that the deployment writes to, for the user that it runs as
     Prepare {
         /// The topology
@@ -184,6 +186,10 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Compose(command) => compose::run(command, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
         Command::Render(arguments) => run_render(arguments, cli.color),
+        Command::Lsp => {
+            let orderly = crate::lsp::serve(std::io::stdin().lock(), std::io::stdout().lock())?;
+            Ok(if orderly { CLEAN } else { FOUND })
+        }
         Command::Schema => print(&schema::schema()),
         Command::Rules => print(&docs::rules_table()),
         Command::Explain { rule } => explain(rule),

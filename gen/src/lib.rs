@@ -12,6 +12,7 @@ pub mod finding;
 pub mod firewall;
 pub mod fix;
 pub mod lint;
+pub mod lsp;
 pub mod plan;
 pub mod prepare;
 pub mod render;

@@ -74,7 +74,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// Message, consequence and help, each on a line of its own.
-fn in_full(located: &Located) -> String {
+pub(crate) fn in_full(located: &Located) -> String {
     let finding = &located.finding;
     let mut text = finding.message.clone();
     for (name, more) in [("consequence", &finding.consequence), ("help", &finding.help)] {

@@ -803,6 +803,18 @@ pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
     (spec, mistakes)
 }
 
+/// Whether a TOML text that could be anything is a topology: it declares a component, and has no table that topologies do not
+/// have.
+#[must_use]
+pub fn looks_like_topology(text: &str) -> bool {
+    const COMPONENTS: [&str; 6] = ["broker", "worker", "client", "logger", "service", "external"];
+    const OTHERS: [&str; 6] = ["defaults", "host", "image", "lints", "scenario", "sla"];
+    let headers = || text.lines().filter_map(|line| line.trim_start().strip_prefix('['));
+    let mut tables = headers().map(|header| header.split(['.', ']']).next().unwrap_or_default().trim());
+    let is_component = |header: &str| header.split_once('.').is_some_and(|(table, _)| COMPONENTS.contains(&table.trim()));
+    headers().any(is_component) && tables.all(|table| COMPONENTS.contains(&table) || OTHERS.contains(&table))
+}
+
 /// The tables of named things, before they are decoded.
 struct Members {
     broker: Option<Node>,

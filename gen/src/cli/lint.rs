@@ -23,6 +23,7 @@ use crate::source::{ReadError, Source};
 use fixing::Fixing;
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Lint {
     /// Topologies, Compose files, and folders that are searched for both; `-` reads standard input [default: `topology.toml`,
     /// or the Compose project here]

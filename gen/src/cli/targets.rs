@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use ignore::WalkBuilder;
 
+use crate::compose::load::{NAMES, OVERRIDES};
 use crate::source::{MAX_BYTES, ReadError, Source};
+use crate::spec::looks_like_topology;
 
 /// One thing to lint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,11 +21,6 @@ pub(super) enum Target {
 /// How standard input is called.
 pub(super) const STDIN: &str = "<stdin>";
 
-/// The names that Compose looks for, the first before the others.
-const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-/// Files that Compose puts on top of the first without being asked, the first before the others.
-const OVERRIDES: [&str; 4] =
-    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
 /// The topology that is linted when nothing is named.
 const TOPOLOGY: &str = "topology.toml";
 
@@ -93,19 +90,10 @@ fn below(folder: &Path) -> anyhow::Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// Whether a TOML file among others is a topology: it declares a component, and has no table that topologies do not have.
+/// Whether a TOML file among others is a topology.
 fn is_topology(path: &Path) -> bool {
-    const COMPONENTS: [&str; 6] = ["broker", "worker", "client", "logger", "service", "external"];
-    const OTHERS: [&str; 6] = ["defaults", "host", "image", "lints", "scenario", "sla"];
     let small = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES);
-    let Some(text) = small.then(|| std::fs::read_to_string(path).ok()).flatten() else { return false };
-    let headers = text.lines().filter_map(|line| line.trim_start().strip_prefix('['));
-    let mut tables = headers.map(|header| header.split(['.', ']']).next().unwrap_or_default().trim());
-    let has_component = text.lines().any(|line| {
-        let header = line.trim_start().strip_prefix('[').and_then(|header| header.split_once('.'));
-        header.is_some_and(|(table, _)| COMPONENTS.contains(&table.trim()))
-    });
-    has_component && tables.all(|table| COMPONENTS.contains(&table) || OTHERS.contains(&table))
+    small && std::fs::read_to_string(path).is_ok_and(|text| looks_like_topology(&text))
 }
 
 /// Whether a text is TOML rather than YAML: the first line that says something tells. An empty one is TOML.

@@ -41,7 +41,7 @@ pub struct Disk {
 impl Files for Disk {
     fn read(&self, path: &Path) -> Result<Source, ReadError> {
         let shown = path.strip_prefix(&self.current).unwrap_or(path);
-        let mut source = Source::read(path)?;
+        let mut source = Source::read(path).map_err(|error| error.named(shown))?;
         source.name = shown.display().to_string();
         Ok(source)
     }

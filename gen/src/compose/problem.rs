@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::path::Path;
 use super::tree::Node;
+use super::validate::a;
 use crate::finding::{Finding, Place};
 use crate::rules::{self, Rule};
 use crate::source::Origin;
@@ -34,11 +35,11 @@ impl Problems {
             &rules::wrong_type::RULE,
             over.origin,
             path,
-            format!("`{path}` is a {} here and a {} elsewhere", over.kind(), base.kind()),
-            format!("write a {}, or give it the tag `!override`", base.kind()),
+            format!("`{path}` is {} here and {} elsewhere", a(over.kind()), a(base.kind())),
+            format!("write {}, or give it the tag `!override`", a(base.kind())),
         )
         .related
-        .push((Place::At(base.origin), format!("it is a {} here", base.kind())));
+        .push((Place::At(base.origin), format!("it is {} here", a(base.kind()))));
     }
 
     /// An item without a key that it needs.
@@ -52,8 +53,8 @@ impl Problems {
             &rules::wrong_type::RULE,
             node.origin,
             path,
-            format!("`{path}` is a {}, and must be a {wanted}", node.kind()),
-            format!("write a {wanted}"),
+            format!("`{path}` is {}, and must be {}", a(node.kind()), a(wanted)),
+            format!("write {}", a(wanted)),
         );
     }
 }

@@ -160,16 +160,27 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
         let wanted = either(&types);
         let (kind, value) = node.map_or(("value", None), |node| (node.kind(), node.scalar()));
         let value = value.map_or(String::new(), |value| format!(" (`{}`)", shorten(&value)));
+        let lasts = matches!(
+            place.last().map(String::as_str),
+            Some("interval" | "timeout" | "start_period" | "start_interval" | "stop_grace_period" | "delay" | "monitor" | "window")
+        );
         let help = match (types.as_slice(), node.and_then(Node::scalar)) {
+            (_, Some(value)) if lasts => format!("write a duration: `{}s`", shorten(&value)),
             (types, Some(value)) if types.contains(&"string") && node.is_some_and(|node| node.str().is_none()) => {
                 format!("write it in quotes: `\"{}\"`", shorten(&value))
             }
             (types, Some(value)) if types.contains(&"list") => format!("write `[{}]`", shorten(&value)),
-            _ => format!("write a {wanted}"),
+            _ => format!("write {}", a(&wanted)),
         };
         let origin = origin(root, &place);
         let name = if shown.is_empty() { "the file".to_owned() } else { format!("`{shown}`") };
-        problems.refuse(&rules::wrong_type::RULE, origin, &shown, format!("{name} is a {kind}{value}, and must be a {wanted}"), help);
+        problems.refuse(
+            &rules::wrong_type::RULE,
+            origin,
+            &shown,
+            format!("{name} is {}{value}, and must be {}", a(kind), a(&wanted)),
+            help,
+        );
         return vec![place];
     }
     let mut wrong = Vec::new();
@@ -178,7 +189,9 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
         if let ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } =
             error.kind()
         {
-            for key in unexpected {
+            // What is wrong below a known key makes the schema forget that it knows the key.
+            let known = known_keys(&schema::whole(), &place);
+            for key in unexpected.iter().filter(|key| !known.contains(*key)) {
                 let mut whole = place.clone();
                 whole.push(key.clone());
                 if told.insert(whole.clone()) {
@@ -189,7 +202,8 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
             continue;
         }
         if let ValidationErrorKind::FalseSchema = error.kind() {
-            if let Some((key, parent)) = place.split_last().filter(|_| told.insert(place.clone())) {
+            let unknown = |(key, parent): &(&String, &[String])| !known_keys(&schema::whole(), parent).contains(*key);
+            if let Some((key, parent)) = place.split_last().filter(unknown).filter(|_| told.insert(place.clone())) {
                 unknown_key(root, parent, key, problems);
                 wrong.push(place.clone());
             }
@@ -373,7 +387,16 @@ fn wanted(error: &ValidationError<'_>) -> Vec<&'static str> {
     }
 }
 
-/// `a string`, `a list or a mapping`.
+/// With its article.
+pub(super) fn a(kind: &str) -> String {
+    match kind {
+        _ if kind.starts_with("null") => kind.to_owned(),
+        _ if kind.starts_with(['a', 'e', 'i', 'o', 'u']) => format!("an {kind}"),
+        _ => format!("a {kind}"),
+    }
+}
+
+/// `string`, `list or mapping`.
 fn either(types: &[&str]) -> String {
     match types.split_last() {
         None => "value".to_owned(),

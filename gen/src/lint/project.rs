@@ -47,6 +47,6 @@ pub fn lint(options: &Options, files: &dyn Files, firewall: Option<&Ufw>, settin
     sources.extend(around);
     let located = findings.into_iter().map(|finding| locate(finding, &sources, None)).collect();
     let judged = Judged { all: project.complete, firewall: firewall.is_some(), compose: true };
-    let findings = settle(located, &sources, settings, &judged);
+    let findings = settle(located, &sources, settings, judged);
     Ok(Linted { sources, findings, project })
 }

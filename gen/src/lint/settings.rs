@@ -108,11 +108,10 @@ impl Config {
 
 /// The messages are those of a topology, with which this file shares its reader.
 fn settings_instead_of_topology(mut finding: Finding) -> Finding {
-    let own = |text: String| text.replace("the topology", "`cbwgen.toml`").replace("`[lints.", "`[lints]`: `[");
-    finding.message = own(finding.message);
-    finding.consequence = "the line has no effect".to_owned();
+    finding.message = finding.message.replace("the topology", "`cbwgen.toml`");
+    finding.consequence = String::from("the line has no effect");
     if finding.help.contains("cbwgen schema") {
-        finding.help = "correct the value".to_owned();
+        finding.help = String::from("correct the value");
     }
     finding
 }

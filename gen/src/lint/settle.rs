@@ -31,7 +31,7 @@ impl Judged {
 }
 
 /// Sets levels, takes out what comments allow, tells which of these allow nothing, and sorts by place.
-pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Settings, judged: &Judged) -> Vec<Located> {
+pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Settings, judged: Judged) -> Vec<Located> {
     let comments: Vec<Vec<Allow>> = sources.iter().map(|source| allows(source, Syntax::of(&source.name))).collect();
     let at = |file: usize, span: &std::ops::Range<usize>| Place::At(origin(file, span));
     let mut all = found;

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0 (OASIS), for code scanning.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -28,7 +29,7 @@ struct Run {
     tool: Tool,
     /// Columns count characters, not UTF-16 units.
     column_kind: &'static str,
-    results: Vec<SarifResult>,
+    results: Vec<Outcome>,
 }
 
 #[derive(Serialize)]
@@ -78,23 +79,23 @@ struct Text {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SarifResult {
+struct Outcome {
     rule_id: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_index: Option<usize>,
     level: &'static str,
     message: Text,
-    locations: [Location; 1],
+    locations: [Spot; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    related_locations: Vec<Location>,
+    related_locations: Vec<Spot>,
     partial_fingerprints: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    fixes: Vec<SarifFix>,
+    fixes: Vec<Correction>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Location {
+struct Spot {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
     physical_location: PhysicalLocation,
@@ -133,7 +134,7 @@ struct Region {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SarifFix {
+struct Correction {
     description: Text,
     artifact_changes: Vec<Change>,
 }
@@ -160,7 +161,7 @@ pub fn report(sources: &[Source], findings: &[Located]) -> String {
     used.dedup();
     let rules: Vec<Descriptor> = used.iter().filter_map(|name| rules::by_name(name)).map(descriptor).collect();
     let results = findings.iter().zip(fingerprints(sources, findings)).map(|(located, fingerprint)| {
-        let related = located.related.iter().enumerate().map(|(index, related)| Location {
+        let related = located.related.iter().enumerate().map(|(index, related)| Spot {
             id: Some(index + 1),
             physical_location: physical(sources, related.file, &related.span),
             logical_locations: Vec::new(),
@@ -168,12 +169,12 @@ pub fn report(sources: &[Source], findings: &[Located]) -> String {
         });
         let path = &located.finding.path;
         let object = (!path.is_empty()).then(|| LogicalLocation { fully_qualified_name: path.clone() });
-        SarifResult {
+        Outcome {
             rule_id: located.finding.rule,
             rule_index: rules.iter().position(|rule| rule.id == located.finding.rule),
             level: level(located.finding.severity),
             message: Text { text: in_full(located) },
-            locations: [Location {
+            locations: [Spot {
                 id: None,
                 physical_location: physical(sources, located.file, &located.span),
                 logical_locations: object.into_iter().collect(),
@@ -228,19 +229,19 @@ fn artifact(sources: &[Source], file: usize) -> Artifact {
 }
 
 /// A path as a reference: relative ones stay relative, to the folder that code scanning takes for the root.
-fn uri(path: &str) -> String {
+pub(crate) fn uri(path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     let mut uri = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
     for byte in path.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => uri.push(char::from(byte)),
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => drop(write!(uri, "%{byte:02X}")),
         }
     }
     uri
 }
 
-fn fix(sources: &[Source], fix: &Fix) -> SarifFix {
+fn fix(sources: &[Source], fix: &Fix) -> Correction {
     let mut changes: BTreeMap<u32, Vec<Replacement>> = BTreeMap::new();
     for (origin, text) in &fix.edits {
         changes.entry(origin.file).or_default().push(Replacement {
@@ -250,7 +251,7 @@ fn fix(sources: &[Source], fix: &Fix) -> SarifFix {
     }
     let changes =
         changes.into_iter().map(|(file, replacements)| Change { artifact_location: artifact(sources, file as usize), replacements });
-    SarifFix { description: Text { text: fix.title.clone() }, artifact_changes: changes.collect() }
+    Correction { description: Text { text: fix.title.clone() }, artifact_changes: changes.collect() }
 }
 
 #[cfg(test)]

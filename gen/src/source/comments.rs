@@ -143,12 +143,15 @@ fn below(source: &Source, comment: &Range<usize>) -> Option<usize> {
     if !source.text[own.start..comment.start].trim().is_empty() {
         return None;
     }
-    let says_something = |line: &usize| {
-        let range = source.line_range(*line);
+    let mut next = line + 1;
+    loop {
+        let range = source.line_range(next);
         let text = source.text[range.clone()].trim();
-        range.start >= source.text.len() || !(text.is_empty() || text.starts_with('#'))
-    };
-    (line + 1..).find(says_something)
+        if range.start >= source.text.len() || !(text.is_empty() || text.starts_with('#')) {
+            return Some(next);
+        }
+        next += 1;
+    }
 }
 
 #[cfg(test)]

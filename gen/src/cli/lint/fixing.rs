@@ -33,19 +33,16 @@ impl Fixing {
         if arguments.paths.iter().chain(&arguments.compose.files).any(|path| path.as_os_str() == "-") {
             bail!("`--fix` cannot change standard input: name a file");
         }
-        let mut named = Vec::new();
-        let mut folders = Vec::new();
         let real = |path: &Path| current.join(path).canonicalize().ok();
+        // A link that is named is meant; one that was found in a folder may lead out of it.
+        let named = arguments.paths.iter().chain(&arguments.compose.files).filter_map(|path| real(path)).collect();
+        let mut folders = Vec::new();
         for target in targets {
-            let files = match target {
-                Target::Topology(file) => std::slice::from_ref(file),
-                Target::Project(files) => {
-                    let folder = arguments.compose.project_directory.as_deref().or_else(|| files.first()?.parent());
-                    folders.extend(real(folder.unwrap_or(Path::new(""))));
-                    files.as_slice()
-                }
+            let folder = match target {
+                Target::Topology(file) => file.parent(),
+                Target::Project(files) => arguments.compose.project_directory.as_deref().or_else(|| files.first()?.parent()),
             };
-            named.extend(files.iter().filter_map(|file| real(file)));
+            folders.extend(real(folder.unwrap_or(Path::new(""))));
         }
         Ok(Self { current: current.to_owned(), named, folders, changed: BTreeMap::new(), done: Vec::new() })
     }

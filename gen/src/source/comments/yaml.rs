@@ -85,7 +85,7 @@ fn block_parent(line: &str) -> Option<isize> {
     }
     let before = line[..line.len() - header.len()].trim_end();
     // Behind tags and anchors there is a key, a dash or the start of a document.
-    let before = before.split(' ').rev().skip_while(|word| word.starts_with(['!', '&'])).next().unwrap_or_default();
+    let before = before.split(' ').rev().find(|word| !word.starts_with(['!', '&'])).unwrap_or_default();
     if !(before.is_empty() || before.ends_with([':', '-', '?'])) {
         return None;
     }
