@@ -106,6 +106,7 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
     project.name = name;
     project.model = root;
     project.disabled = disabled;
+    project.environment = environment.into_iter().collect();
     let mut findings = problems.findings;
     project.complete = findings.iter().all(|finding| finding.severity != Severity::Error);
     let place = |finding: &Finding| match finding.place {
