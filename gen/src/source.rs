@@ -15,8 +15,8 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-/// The largest file that is read, in bytes. A topology of 10,000 components is about 1 MiB.
-pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// The largest file that is read, in bytes. A Compose file of 10,000 services has about 6 MiB.
+pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Why a file could not be read. Each message stands alone: it names the file and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum ReadError {
         name: String,
     },
     /// More than [`MAX_BYTES`].
-    #[error("cannot read `{name}`: it is larger than {} MiB, and no topology is", MAX_BYTES / 1024 / 1024)]
+    #[error("cannot read `{name}`: it is larger than {} MiB", MAX_BYTES / 1024 / 1024)]
     TooLarge {
         /// As the user wrote it.
         name: String,

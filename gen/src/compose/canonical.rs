@@ -168,7 +168,7 @@ fn build(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
     }
     if let Some(node) = get(build, "additional_contexts") {
         if let Value::List(items) = &mut node.value {
-            let mut map = Map::new();
+            let mut map = Map::default();
             for (index, item) in std::mem::take(items).into_iter().enumerate() {
                 let text = item.scalar().unwrap_or_default();
                 match text.split_once('=') {
@@ -193,7 +193,7 @@ fn build(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
     }
     if let Some(node) = get(build, "ssh") {
         if let Value::List(items) = &mut node.value {
-            let mut map = Map::new();
+            let mut map = Map::default();
             for (index, item) in std::mem::take(items).into_iter().enumerate() {
                 let text = item.scalar().unwrap_or_default();
                 let (id, value) = match text.split_once('=') {

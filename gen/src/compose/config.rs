@@ -61,11 +61,13 @@ fn model(project: &Project, models: bool) -> Json {
     sorted(Json::Object(document))
 }
 
-/// Keys in the order of the alphabet, as Compose prints them.
+/// Keys in the order of the alphabet, as Compose prints them; dollar signs doubled, so that the output can be read again.
 fn sorted(value: Json) -> Json {
+    let escape = |text: String| if text.contains('$') { text.replace('$', "$$") } else { text };
     match value {
+        Json::String(text) => Json::String(escape(text)),
         Json::Object(map) => {
-            let mut entries: Vec<(String, Json)> = map.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            let mut entries: Vec<(String, Json)> = map.into_iter().map(|(key, value)| (escape(key), sorted(value))).collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
             Json::Object(entries.into_iter().collect())
         }

@@ -214,9 +214,8 @@ impl Project<'_> {
         let Some(map) = service.map() else { return };
         // What is wrong with it was told already.
         let is = |key: &str| map.get(key).is_some_and(|entry| !matches!(entry.node.value, Value::Null) && entry.node.str() != Some(""));
-        let misspelt = map.iter().any(|(key, entry)| {
-            entry.node.value == Value::Wrong && did_you_mean(key, ["image", "build", "provider"]).is_some()
-        });
+        let misspelt =
+            map.iter().any(|(key, entry)| entry.node.value == Value::Wrong && did_you_mean(key, ["image", "build", "provider"]).is_some());
         if !is("image") && !is("build") && !is("provider") && !misspelt {
             self.no_image(name, entry, problems);
         }

@@ -99,7 +99,10 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
     consistency::check(&root, &disabled, &mut loader.problems);
     normalize::prune(&mut root);
     loader.env_files(&mut root, &environment);
-    let Loader { mut project, problems, .. } = loader;
+    let Loader { mut project, problems, documents, .. } = loader;
+    let mut written: Vec<(u32, Vec<yaml::Document>)> = documents.into_values().collect();
+    written.sort_by_key(|(file, _)| *file);
+    project.written = written.into_iter().flat_map(|(_, documents)| documents).map(|document| document.root).collect();
     project.name = name;
     project.model = root;
     project.disabled = disabled;
@@ -176,7 +179,6 @@ impl Loader<'_> {
                     "split the project: `include` reads each file by itself",
                 );
             }
-            self.project.written.push(document.root.clone());
         }
         self.documents.insert(path.to_owned(), (file, documents));
         Ok(file)
@@ -288,7 +290,7 @@ impl Loader<'_> {
         environment: &Environment,
         included: &mut Vec<PathBuf>,
     ) -> Result<Node, ReadError> {
-        let mut root = Node::new(Origin::default(), Value::Map(Map::new()));
+        let mut root = Node::new(Origin::default(), Value::Map(Map::default()));
         for path in named {
             self.file(path, folder, environment, included, &mut root)?;
         }
@@ -345,7 +347,13 @@ impl Loader<'_> {
         if own.map().is_none() {
             let kind = own.kind();
             let help = "a Compose file begins with `services:`";
-            self.problems.refuse(&rules::wrong_type::RULE, own.origin, "", format!("the file is {}, and must be a mapping", super::validate::a(kind)), help);
+            self.problems.refuse(
+                &rules::wrong_type::RULE,
+                own.origin,
+                "",
+                format!("the file is {}, and must be a mapping", super::validate::a(kind)),
+                help,
+            );
             return None;
         }
         interpolate(&mut own, environment, &mut self.project.variables, &mut self.problems);
@@ -610,7 +618,7 @@ impl Loader<'_> {
             self.missing(named, &path, origin, &format!("{place}.extends.file"), "extended");
             return None;
         }
-        let mut root = Node::new(Origin::default(), Value::Map(Map::new()));
+        let mut root = Node::new(Origin::default(), Value::Map(Map::default()));
         let mut marks = Vec::new();
         let count = self.documents.get(&path).map_or(0, |(_, documents)| documents.len());
         for index in 0..count {
@@ -693,7 +701,7 @@ impl Loader<'_> {
     fn env_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
         let Some(list) = service.get("env_file") else { return };
         let list: Vec<Node> = list.node.items().to_vec();
-        let mut found = Map::new();
+        let mut found = Map::default();
         let own: HashMap<String, String> = service
             .get("environment")
             .into_iter()
@@ -764,7 +772,7 @@ impl Loader<'_> {
     fn label_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
         let Some(list) = service.get("label_file") else { return };
         let list: Vec<Node> = list.node.items().to_vec();
-        let mut found = Map::new();
+        let mut found = Map::default();
         for (index, file) in list.iter().enumerate() {
             let Some(path) = file.str() else { continue };
             let place = format!("services.{name}.label_file.{index}");

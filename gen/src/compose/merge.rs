@@ -5,8 +5,6 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
-
 use super::path::Path;
 use super::problem::Problems;
 use super::tree::{Entry, Map, Node, Value};
@@ -158,9 +156,9 @@ fn context(node: Node) -> Map {
         Value::Map(map) => map,
         Value::String(_) => {
             let entry = Entry { key: node.origin, node };
-            IndexMap::from([("context".to_owned(), entry)])
+            std::iter::once(("context".to_owned(), entry)).collect()
         }
-        _ => Map::new(),
+        _ => Map::default(),
     }
 }
 
@@ -176,7 +174,7 @@ fn names(node: Node, default: &[(&str, &str)]) -> Map {
             };
             items.into_iter().filter_map(entry).collect()
         }
-        _ => Map::new(),
+        _ => Map::default(),
     }
 }
 

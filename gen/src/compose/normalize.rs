@@ -26,7 +26,7 @@ pub fn normalize(root: &mut Node, name: &str, environment: &Environment) {
         for (key, entry) in resources {
             let origin = entry.key;
             if entry.node.is_null() {
-                entry.node = Node::new(origin, Value::Map(Map::new()));
+                entry.node = Node::new(origin, Value::Map(Map::default()));
             }
             let external = entry.node.get("external").is_some_and(Node::is_true);
             let full = if external { key.clone() } else { format!("{name}_{key}") };

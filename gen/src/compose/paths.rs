@@ -17,14 +17,14 @@ pub struct Base<'a> {
 }
 
 impl Base<'_> {
-    /// A path that is absolute and clean.
+    /// A path that is absolute. One that was absolute stays as it is written.
     #[must_use]
     pub fn absolute(&self, path: &str) -> String {
         let expanded = match (path.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
             _ => path.to_owned(),
         };
-        join(self.folder, Path::new(&expanded)).display().to_string()
+        if expanded.starts_with('/') { expanded } else { join(self.folder, Path::new(&expanded)).display().to_string() }
     }
 
     fn change(&self, node: Option<&mut Node>) {
@@ -133,7 +133,7 @@ fn items(node: Option<&mut Node>) -> &mut [Node] {
 pub fn section<'m>(root: &'m mut Map, name: &str) -> &'m mut Map {
     let entry = root.entry(name.to_owned()).or_default();
     if !matches!(entry.node.value, Value::Map(_)) {
-        entry.node.value = Value::Map(Map::new());
+        entry.node.value = Value::Map(Map::default());
     }
     match &mut entry.node.value {
         Value::Map(map) => map,

@@ -35,7 +35,7 @@ pub fn parse(spec: &str, origin: Origin) -> Result<Vec<Node>, String> {
             _ if first == last && from != to => format!("{from}-{to}"),
             step => (from + step).to_string(),
         });
-        let mut map = Map::new();
+        let mut map = Map::default();
         let mut put = |key: &str, value: Value| {
             map.insert(key.to_owned(), Entry { key: origin, node: Node::new(origin, value) });
         };

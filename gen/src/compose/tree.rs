@@ -13,8 +13,9 @@ pub struct Node {
     pub value: Value,
 }
 
-/// A mapping: keys in the order of the file.
-pub type Map = IndexMap<String, Entry>;
+/// A mapping: keys in the order of the file. A large project has a million small ones: the hasher is a light one, seeded anew
+/// for each run, so that no file is slow on purpose.
+pub type Map = IndexMap<String, Entry, foldhash::fast::RandomState>;
 
 /// What a [`Node`] holds: the core schema of YAML 1.2.
 #[derive(Debug, Clone, PartialEq, Default)]

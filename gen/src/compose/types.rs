@@ -112,7 +112,8 @@ const SERVICE: &[(&[&str], Kind)] = &[
 ];
 
 /// Ways below the other resources.
-const RESOURCE: &[(&[&str], Kind)] = &[(&["labels"], Kind::Labels), (&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels)];
+const RESOURCE: &[(&[&str], Kind)] =
+    &[(&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels), (&["labels"], Kind::Labels)];
 
 /// Gives every value its one form.
 pub fn check(root: &mut Node, problems: &mut Problems) {
@@ -122,8 +123,12 @@ pub fn check(root: &mut Node, problems: &mut Problems) {
     {
         for (name, entry) in root.get_mut(section).and_then(|entry| entry.node.map_mut()).into_iter().flatten() {
             let path = format!("{section}.{name}");
-            for (way, kind) in ways {
-                visit(&mut entry.node, way, &mut |node| convert(node, *kind, way, &path, problems));
+            for (key, entry) in entry.node.map_mut().into_iter().flatten() {
+                // The ways stand in the order of the alphabet.
+                let from = ways.partition_point(|(way, _)| way[0] < key.as_str());
+                for (way, kind) in ways[from..].iter().take_while(|(way, _)| way[0] == key) {
+                    visit(&mut entry.node, &way[1..], &mut |node| convert(node, *kind, way, &path, problems));
+                }
             }
         }
     }
@@ -225,7 +230,7 @@ fn mapping(node: &mut Node, variables: bool) -> Result<(), (crate::source::Origi
     let mut wrong = Ok(());
     match &mut node.value {
         Value::List(items) => {
-            let mut map = Map::with_capacity(items.len());
+            let mut map = Map::with_capacity_and_hasher(items.len(), Default::default());
             for item in std::mem::take(items) {
                 let Some(text) = item.scalar() else { continue };
                 let origin = item.origin;
@@ -375,6 +380,11 @@ fn break_word(words: &mut Vec<String>, word: &mut String, begun: &mut bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ways_stand_in_the_order_of_the_alphabet() {
+        assert!(SERVICE.is_sorted_by_key(|(way, _)| way[0]) && RESOURCE.is_sorted_by_key(|(way, _)| way[0]));
+    }
 
     #[test]
     fn sizes() {

@@ -174,7 +174,13 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
         };
         let origin = origin(root, &place);
         let name = if shown.is_empty() { "the file".to_owned() } else { format!("`{shown}`") };
-        problems.refuse(&rules::wrong_type::RULE, origin, &shown, format!("{name} is {}{value}, and must be {}", a(kind), a(&wanted)), help);
+        problems.refuse(
+            &rules::wrong_type::RULE,
+            origin,
+            &shown,
+            format!("{name} is {}{value}, and must be {}", a(kind), a(&wanted)),
+            help,
+        );
         return vec![place];
     }
     let mut wrong = Vec::new();

@@ -111,7 +111,7 @@ pub fn long(volume: Volume, origin: Origin) -> Node {
     let node = |value: Value| Node::new(origin, value);
     let entry = |node: Node| Entry { key: origin, node };
     let text = |text: String| node(Value::String(text));
-    let mut map = Map::new();
+    let mut map = Map::default();
     let mut put = |key: &str, node: Node| {
         map.insert(key.to_owned(), entry(node));
     };
@@ -126,7 +126,7 @@ pub fn long(volume: Volume, origin: Origin) -> Node {
     if volume.read_only {
         put("read_only", node(Value::Bool(true)));
     }
-    let mut options = Map::new();
+    let mut options = Map::default();
     for (key, value) in [("selinux", volume.selinux), ("propagation", volume.propagation)] {
         if let Some(value) = value {
             options.insert(key.to_owned(), entry(text(value)));

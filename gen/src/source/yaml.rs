@@ -14,7 +14,7 @@ use crate::compose::tree::{Entry, Map, Node, Value};
 /// The deepest nesting. People write ten levels.
 const MAX_DEPTH: usize = 200;
 /// The most values that aliases may add to a file, unless they are few beside those that are written.
-const MAX_COPIES: usize = 300_000;
+const MAX_COPIES: usize = 100_000;
 
 /// One document of a file.
 #[derive(Debug, Default)]
@@ -211,7 +211,7 @@ impl Reader<'_> {
             }
             Event::SequenceStart(anchor, tag) => self.open(anchor, tag.as_deref(), origin, FrameKind::List(Vec::new())),
             Event::MappingStart(anchor, tag) => {
-                let kind = FrameKind::Map { map: Map::new(), key: None, merged: Vec::new(), merge_key: None };
+                let kind = FrameKind::Map { map: Map::default(), key: None, merged: Vec::new(), merge_key: None };
                 self.open(anchor, tag.as_deref(), origin, kind);
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(origin),
