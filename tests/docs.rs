@@ -1,6 +1,8 @@
 //! Everything that is made of the code is checked in, and is what the code says today.
 //! `SNAPSHOTS=overwrite cargo test -p cbwgen --test docs` writes it again.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be read fails the test")]
+
 use snapbox::{Data, assert_data_eq, data::DataFormat};
 use std::path::Path;
 

@@ -217,7 +217,9 @@ mod tests {
                 for allow in allows(&source, syntax) {
                     assert!(allow.covers.start <= allow.covers.end && allow.covers.end <= text.len() + 1);
                     if let Allowed::Rules(rules) = allow.what {
-                        rules.iter().for_each(|(name, span)| assert_eq!(&text[span.clone()], name));
+                        for (name, span) in &rules {
+                            assert_eq!(&text[span.clone()], name);
+                        }
                     }
                 }
             }
