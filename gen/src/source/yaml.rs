@@ -13,8 +13,10 @@ use crate::compose::tree::{Entry, Map, Node, Value};
 
 /// The deepest nesting. People write ten levels.
 const MAX_DEPTH: usize = 200;
-/// The most values that aliases may add to a file, unless they are few beside those that are written.
-const MAX_COPIES: usize = 100_000;
+/// The most values that aliases may add to a file, unless they are few beside those that are written (as in go-yaml).
+const MAX_COPIES: usize = 400_000;
+/// Fewer aliases than this cannot do harm.
+const FEW_ALIASES: usize = 20;
 
 /// One document of a file.
 #[derive(Debug, Default)]
@@ -77,9 +79,13 @@ pub fn parse(text: &str, file: u32) -> (Vec<Document>, Vec<Mistake>) {
         documents: Vec::new(),
         mistakes: Vec::new(),
         values: 0,
-        copies: 0,
         failed: false,
     };
+    if let Some(span) = bomb(body) {
+        let origin = reader.origin(&span);
+        reader.mistake(Kind::TooMuch, "its aliases grow without measure".to_owned(), origin.range());
+        return (reader.documents, reader.mistakes);
+    }
     for event in Parser::new_from_str(body) {
         match event {
             Ok((event, span)) => reader.take(event, span),
@@ -94,6 +100,44 @@ pub fn parse(text: &str, file: u32) -> (Vec<Document>, Vec<Mistake>) {
         }
     }
     (reader.documents, reader.mistakes)
+}
+
+/// Counts what aliases would add before anything is copied: the alias that is one too many.
+fn bomb(text: &str) -> Option<Span> {
+    if text.bytes().filter(|byte| *byte == b'*').count() < FEW_ALIASES {
+        return None;
+    }
+    let (mut values, mut copies) = (0_usize, 0_usize);
+    let mut sizes: HashMap<usize, usize> = HashMap::new();
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.ok()?;
+        let (anchor, size) = match event {
+            Event::Scalar(_, _, anchor, _) => (anchor, 1),
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                open.push((anchor, 1));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => open.pop()?,
+            Event::Alias(anchor) => {
+                let size = sizes.get(&anchor).copied().unwrap_or(1);
+                copies = copies.saturating_add(size);
+                if copies > MAX_COPIES.max(10 * values) {
+                    return Some(span);
+                }
+                (0, size)
+            }
+            _ => continue,
+        };
+        values += 1;
+        if anchor > 0 {
+            sizes.insert(anchor, size);
+        }
+        if let Some((_, outer)) = open.last_mut() {
+            *outer = outer.saturating_add(size);
+        }
+    }
+    None
 }
 
 /// Turns the parser's positions (characters) into bytes.
@@ -168,7 +212,6 @@ struct Reader<'t> {
     documents: Vec<Document>,
     mistakes: Vec<Mistake>,
     values: usize,
-    copies: usize,
     failed: bool,
 }
 
@@ -301,13 +344,7 @@ impl Reader<'_> {
         self.values += 1;
         match self.anchors.get(&anchor) {
             Some(Some(part)) => {
-                if self.copies + part.size > MAX_COPIES.max(10 * self.values) {
-                    self.mistake(Kind::TooMuch, "its aliases grow without measure".to_owned(), origin.range());
-                    self.failed = true;
-                    return;
-                }
                 let Part { node, marks, size } = part.clone();
-                self.copies += size;
                 if self.takes_key() {
                     let text = node.str().unwrap_or_default().to_owned();
                     return self.key(&text, ScalarStyle::DoubleQuoted, None, origin, 0);
