@@ -268,8 +268,7 @@ impl Loader<'_> {
                 }
             }
             let resolved = written.and_then(|name| super::template::substitute(&name, &mut |name, _| environment.get(name).cloned()).ok());
-            let resolved = resolved.map(|name| normalize::project_name(&name)).filter(|name| !name.is_empty());
-            resolved.unwrap_or_else(|| {
+            resolved.map(|name| normalize::project_name(&name)).unwrap_or_else(|| {
                 let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 normalize::project_name(folder)
             })
