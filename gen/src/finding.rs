@@ -140,12 +140,25 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     }
     let written = written.to_lowercase();
     let allowed = (written.chars().count() / 3).max(1);
+    // A project may have thousands of names, and as many mistakes: what is far away is seen without comparing it.
+    let letters = letters_of(&written);
+    let may_be_near = |name: &&str| {
+        let (Some(own), Some(other)) = (letters, letters_of(name)) else { return true };
+        let is_near = name.len().abs_diff(written.len()) <= allowed && (own ^ other).count_ones() as usize <= 2 * allowed;
+        is_near || (name.len() > written.len() && own & !other == 0)
+    };
     known
         .into_iter()
+        .filter(may_be_near)
         .map(|name| (strsim::osa_distance(&written, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= allowed || (written.len() >= 3 && name.starts_with(&written)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// One bit a letter that is there, if all are ASCII: an edit changes two of them at most.
+fn letters_of(text: &str) -> Option<u128> {
+    text.is_ascii().then(|| text.bytes().fold(0, |letters, byte| letters | (1 << (byte.to_ascii_lowercase() & 0x7f))))
 }
 
 #[cfg(test)]
@@ -158,5 +171,7 @@ mod tests {
         assert_eq!(did_you_mean("replica", known), Some("replicas"));
         assert_eq!(did_you_mean("Replcas", known), Some("replicas"));
         assert_eq!(did_you_mean("port", known), None);
+        assert_eq!(did_you_mean("repl", known), Some("replicas"));
+        assert_eq!(did_you_mean("größe", ["Größen"]), Some("Größen"));
     }
 }

@@ -296,12 +296,22 @@ pub fn variables(instruction: &Instruction) -> Vec<(String, Word)> {
     pairs.collect()
 }
 
-/// A text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` filled in, and the names that have no value.
+/// The most that variables add to a text: Linux gives a process no longer one, and a variable may be twice the one above it.
+const MOST_FILLED_IN: usize = 128 * 1024;
+
+/// A text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` filled in, and the names that have no value. What would grow without
+/// measure has none.
 #[must_use]
 pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<String>) {
     let mut filled = String::with_capacity(text.len());
     let mut unset = Vec::new();
     let mut rest = text;
+    let mut room = MOST_FILLED_IN;
+    let mut known = |name: &str| {
+        let value = values.get(name).filter(|value| value.len() <= room)?;
+        room -= value.len();
+        Some(value)
+    };
     while let Some(dollar) = rest.find('$') {
         if rest[..dollar].ends_with('\\') {
             filled.push_str(&rest[..dollar - 1]);
@@ -320,7 +330,7 @@ pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<
             let (body, after) = (&inside[..end], &inside[end + 1..]);
             let name_end = body.find(|c| !is_name(c)).unwrap_or(body.len());
             let (name, operator) = body.split_at(name_end);
-            let value = values.get(name).filter(|value| !(value.is_empty() && operator.starts_with(':')));
+            let value = known(name).filter(|value| !(value.is_empty() && operator.starts_with(':')));
             match (value, operator.trim_start_matches(':').chars().next()) {
                 (Some(_), Some('+')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
                 (None, Some('+')) => {}
@@ -335,7 +345,7 @@ pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<
                 filled.push('$');
                 continue;
             }
-            match values.get(&rest[..end]) {
+            match known(&rest[..end]) {
                 Some(value) => filled.push_str(value),
                 None => unset.push(rest[..end].to_owned()),
             }

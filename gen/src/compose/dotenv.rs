@@ -22,10 +22,13 @@ pub struct Line {
     pub line: usize,
 }
 
+/// The most bytes that variables may add to a file: each line may be twice the one above it.
+const MOST_FILLED_IN: usize = 1024 * 1024;
+
 /// Reads a text. Values may use variables that stand above them or that `lookup` knows; names without a value are looked up.
 pub fn parse(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<IndexMap<String, Line>, Mistake> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { rest: text, line: 1, found: IndexMap::new(), lookup };
+    let mut reader = Reader { rest: text, line: 1, found: IndexMap::new(), lookup, room: MOST_FILLED_IN };
     while reader.statement()? {}
     // Names that begin with a digit are no variables.
     reader.found.retain(|name, _| !name.starts_with(|first: char| first.is_ascii_digit()));
@@ -37,6 +40,7 @@ struct Reader<'t> {
     line: usize,
     found: IndexMap<String, Line>,
     lookup: &'t dyn Fn(&str) -> Option<String>,
+    room: usize,
 }
 
 /// Blanks inside of a line.
@@ -139,9 +143,19 @@ impl Reader<'_> {
         self.mistake("a quoted value has no end")
     }
 
-    fn expand(&self, value: &str) -> Result<String, Mistake> {
-        let mut lookup = |name: &str, _: bool| (self.lookup)(name).or_else(|| self.found.get(name).map(|line: &Line| line.value.clone()));
-        template::substitute(value, &mut lookup).or_else(|mistake| match mistake {
+    fn expand(&mut self, value: &str) -> Result<String, Mistake> {
+        let mut room = Some(self.room);
+        let mut lookup = |name: &str, _: bool| {
+            let value = (self.lookup)(name).or_else(|| self.found.get(name).map(|line: &Line| line.value.clone()))?;
+            room = room.and_then(|room| room.checked_sub(value.len()));
+            room.map(|_| value)
+        };
+        let expanded = template::substitute(value, &mut lookup);
+        self.room = match room {
+            Some(room) => room,
+            None => return self.mistake("the values grow without measure: variables are put into variables"),
+        };
+        expanded.or_else(|mistake| match mistake {
             template::Mistake::Invalid => self.mistake("the value has a `${` without an end; `$$` is a dollar sign"),
             template::Mistake::Required { name, .. } => self.mistake(format!("the variable `{name}` is required and has no value")),
         })
@@ -215,6 +229,8 @@ mod tests {
         let mistake = |text: &str| parse(text, &|_| None).unwrap_err();
         assert_eq!(mistake("A=1\nB C=2\n"), Mistake { message: "a name cannot contain a space".to_owned(), line: 2 });
         assert_eq!(mistake("A=1\n\nB='x\n").line, 3);
+        let doubled: String = (0..40).map(|n| format!("A{}=$A{n}$A{n}\n", n + 1)).collect();
+        assert_eq!(mistake(&format!("A0=0123456789\n{doubled}")).line, 17);
         assert_eq!(mistake("{=1\n").message, "unexpected `{` in a name");
     }
 }

@@ -13,20 +13,35 @@ use crate::rules;
 /// Variables by name.
 pub type Environment = HashMap<String, String>;
 
+/// The most bytes that variables may add to a document: a long one may be used often.
+const MOST_FILLED_IN: usize = 16 * 1024 * 1024;
+
 /// Resolves a whole document in place; notes each use of a variable.
 pub fn interpolate(root: &mut Node, environment: &Environment, variables: &mut Vec<Variable>, problems: &mut Problems) {
+    let mut room = Some(MOST_FILLED_IN);
     for_each_text(root, &Path::ROOT, &mut |node, path| {
         let Value::String(text) = &node.value else { return };
         let origin = node.origin;
         let mut resolved = Ok(None);
         if text.contains('$') {
+            let was_room = room.is_some();
             let mut lookup = |name: &str, has_operator: bool| {
-                let value = environment.get(name).cloned();
+                let value = environment.get(name);
+                room = room.and_then(|room| room.checked_sub(value.map_or(0, String::len)));
+                let value = value.filter(|_| room.is_some()).cloned();
                 let path = path.to_string();
                 variables.push(Variable { name: name.to_owned(), value: value.clone(), has_operator, origin, path });
                 value
             };
             resolved = template::substitute(text, &mut lookup).map(Some);
+            if room.is_none() {
+                if was_room {
+                    let message = "the values of its variables make the file larger than can be held".to_owned();
+                    problems.refuse(&rules::too_large::RULE, origin, path, message, "write long texts into files of their own");
+                }
+                node.value = Value::Wrong;
+                return;
+            }
         }
         let text = match resolved {
             Ok(None) => None,

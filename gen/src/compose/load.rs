@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path as FilePath, PathBuf};
+use std::rc::Rc;
 
 use super::files::{Files, Kind};
 use super::interpolate::{Environment, interpolate};
@@ -48,6 +49,10 @@ const MAX_VALUES: usize = 100_000;
 const MAX_CHAIN: usize = 100;
 /// The most files that one project reads.
 const MAX_FILES: usize = 10_000;
+/// The most bytes that are read again because a file is included or extended once more.
+const MAX_AGAIN: usize = 4 * 1024 * 1024;
+/// The most values that `extends` and env files put into services: each service gets all of them.
+const MAX_COPIES: usize = 500_000;
 
 /// The usual files of a folder: the first name that is there, and its override.
 #[must_use]
@@ -75,6 +80,8 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
         scopes: Vec::new(),
         known_scopes: HashMap::new(),
         values: 0,
+        again: MAX_AGAIN,
+        copies: MAX_COPIES,
     };
     let mut environment: Environment = options.environment.clone().into_iter().collect();
     loader.dot_env(options, &directory, &mut environment)?;
@@ -140,7 +147,7 @@ fn files_of(options: &Options, files: &dyn Files) -> Result<Vec<PathBuf>, ReadEr
 struct Scope {
     file: PathBuf,
     services: Map,
-    marks: Vec<Mark>,
+    marks: Rc<[Mark]>,
 }
 
 struct Loader<'f> {
@@ -153,6 +160,10 @@ struct Loader<'f> {
     scopes: Vec<Scope>,
     known_scopes: HashMap<PathBuf, Option<usize>>,
     values: usize,
+    /// How much may still be read again: see [`MAX_AGAIN`].
+    again: usize,
+    /// How many values may still be copied: see [`MAX_COPIES`].
+    copies: usize,
 }
 
 impl Loader<'_> {
@@ -436,8 +447,12 @@ impl Loader<'_> {
                 self.problems.refuse(&rules::reference_loop::RULE, item.origin, path, message, "remove one of the `include` entries");
                 continue;
             }
-            if included.len() > MAX_CHAIN || self.project.sources.len() > MAX_FILES {
-                let message = "the files include each other too deeply".to_owned();
+            // Files that include a few others twice each would be read twice as often at every step.
+            let sizes = absolute.iter().filter_map(|path| Some(self.project.sources[self.documents.get(path)?.0 as usize].text.len()));
+            let again: usize = sizes.map(|bytes| bytes.max(4096)).sum();
+            self.again = self.again.saturating_sub(again);
+            if included.len() > MAX_CHAIN || self.project.sources.len() > MAX_FILES || self.again == 0 {
+                let message = "the files include each other too deeply, or the same ones too often".to_owned();
                 self.problems.refuse(&rules::too_large::RULE, item.origin, path, message, "include fewer files");
                 continue;
             }
@@ -475,6 +490,7 @@ impl Loader<'_> {
             let usual = directory.join(".env");
             if self.files.kind(&usual) == Kind::File {
                 let source = self.files.read(&usual)?;
+                self.again = self.again.saturating_sub(source.text.len());
                 self.env_text(source, environment, &mut found);
             }
         }
@@ -531,7 +547,7 @@ impl Loader<'_> {
         }
         let names: Vec<String> = services.keys().cloned().collect();
         let scope = self.scopes.len();
-        self.scopes.push(Scope { file: path.to_owned(), services: std::mem::take(services), marks });
+        self.scopes.push(Scope { file: path.to_owned(), services: std::mem::take(services), marks: marks.into() });
         for name in names {
             self.extend_service(scope, &name, folder, environment, &mut Vec::new());
         }
@@ -601,12 +617,16 @@ impl Loader<'_> {
         let base_folder = if target == scope { folder.to_owned() } else { self.scopes[target].file.parent().unwrap_or(folder).to_owned() };
         self.extend_service(target, &base, &base_folder, environment, chain);
         chain.pop();
-        let Some(base) = self.scopes[target].services.get(&base).map(|entry| entry.node.clone()) else { return };
+        let size = self.scopes[target].services.get(&base).map_or(0, |entry| entry.node.count());
+        if !self.copy(size, at, format!("{place}.extends")) {
+            self.forget(scope, name);
+            return;
+        }
+        let Some(mut base) = self.scopes[target].services.get(&base).map(|entry| entry.node.clone()) else { return };
         if base.is_null() {
             return;
         }
-        let marks = self.scopes[scope].marks.clone();
-        let mut base = base;
+        let marks = Rc::clone(&self.scopes[scope].marks);
         reset(&mut base, &marks, &["services", name]);
         let Some(own) = self.scopes[scope].services.get_mut(name).map(|entry| std::mem::take(&mut entry.node)) else { return };
         let services = Path::ROOT.key("services");
@@ -656,9 +676,20 @@ impl Loader<'_> {
             return None;
         };
         let scope = self.scopes.len();
-        self.scopes.push(Scope { file: path.clone(), services: std::mem::take(services), marks });
+        self.scopes.push(Scope { file: path.clone(), services: std::mem::take(services), marks: marks.into() });
         self.known_scopes.insert(path, Some(scope));
         Some(scope)
+    }
+
+    /// Whether a service may have that many more values from elsewhere; says so once when there are too many.
+    fn copy(&mut self, values: usize, origin: Origin, path: String) -> bool {
+        let left = self.copies.checked_sub(values);
+        if left.is_none() && self.copies > 0 {
+            let message = format!("`extends` and env files put more than {MAX_COPIES} values into services");
+            self.problems.refuse(&rules::too_large::RULE, origin, path, message, "let services share less");
+        }
+        self.copies = left.unwrap_or(0);
+        left.is_some()
     }
 
     fn can_read(&self, path: &FilePath) -> bool {
@@ -777,6 +808,9 @@ impl Loader<'_> {
         match parsed {
             Err(mistake) => self.wrong_env(file, &mistake),
             Ok(variables) => {
+                if !self.copy(variables.len(), origin, place.to_owned()) {
+                    return;
+                }
                 for (name, line) in variables {
                     let range = self.project.sources[file as usize].line_range(line.line);
                     let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

@@ -154,6 +154,12 @@ impl Node {
         }
     }
 
+    /// How many values it is, with those below it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        1 + self.items().iter().map(Self::count).sum::<usize>() + self.entries().map(|(_, entry)| entry.node.count()).sum::<usize>()
+    }
+
     /// Whether there is nothing: `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
