@@ -1,6 +1,9 @@
 //! Every rule has a folder `tests/rules/<rule>/`: topologies that it finds fault with (`fail*.toml`), what a user then reads
 //! (`fail*.stderr`), and one that it is content with (`pass.toml`).
 //!
+//! Compose projects beside them are files (`fail*.yaml`, `pass*.yaml`) or folders (`fail*/`, `pass*/`); they are judged with
+//! everything switched on, and only what their own rule says of them counts, unless it is a default finding.
+//!
 //! A first line `# lint: --scale bro=2` is a what-if, a file `fail*.ufw` beside a topology is the host's firewall.
 //! `SNAPSHOTS=overwrite cargo test -p cbwgen --test rules` writes the expected texts anew.
 
@@ -8,11 +11,15 @@
 
 use std::path::{Path, PathBuf};
 
+use cbwgen::compose::files::{Disk, Memory};
+use cbwgen::compose::load::Options;
 use cbwgen::facts::missing_files;
 use cbwgen::firewall::Ufw;
+use cbwgen::lint::project::{self, Linted};
+use cbwgen::lint::settings::Settings;
 use cbwgen::lint::{Facts, Loaded, Located, lint, load};
 use cbwgen::report::text;
-use cbwgen::rules;
+use cbwgen::rules::{self, Group};
 use cbwgen::source::Source;
 use cbwgen::spec::Replicas;
 use cbwgen::topology::WhatIf;
@@ -27,7 +34,7 @@ fn examples() -> PathBuf {
 }
 
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|found| found == extension));
     files.sort();
@@ -57,6 +64,100 @@ fn findings(path: &Path) -> (Loaded, Vec<Located>) {
     (loaded, findings)
 }
 
+/// The Compose projects of a rule: files, and folders.
+fn projects(rule: &str, kind: &str) -> Vec<PathBuf> {
+    let folder = folder().join(rule);
+    let entries = std::fs::read_dir(&folder).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| {
+        let is_project = path.is_dir() || path.extension().is_some_and(|extension| extension == "yaml");
+        is_project && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(kind))
+    });
+    found.sort();
+    found
+}
+
+/// What lint finds in a Compose project, with everything switched on.
+fn judged(path: &Path) -> Linted {
+    let path = path.canonicalize().unwrap();
+    let folder = if path.is_dir() { path.clone() } else { path.parent().unwrap().to_owned() };
+    let files = if path.is_dir() { Vec::new() } else { vec![path.clone()] };
+    let firewall = std::fs::read_to_string(path.with_extension("ufw")).ok().map(|text| Ufw::parse(&text).unwrap());
+    let settings = Settings { pedantic: true, security: true, ..Settings::default() };
+    let options = Options { current: folder.clone(), files, ..Options::default() };
+    project::lint(&options, &Disk { current: folder }, firewall.as_ref(), &settings).unwrap()
+}
+
+/// Its own findings; of the others none may be a default one.
+fn own(rule: &str, path: &Path) -> (Vec<Source>, Vec<Located>) {
+    let Linted { sources, findings, .. } = judged(path);
+    let (own, others): (Vec<Located>, Vec<Located>) = findings.into_iter().partition(|located| located.finding.rule == rule);
+    let told = |located: &Located| rules::by_name(located.finding.rule).is_none_or(|rule| rule.group == Group::Default);
+    let wrong: Vec<Located> = others.into_iter().filter(told).collect();
+    assert!(wrong.is_empty(), "{}:\n{}", path.display(), text::report(&sources, &wrong, false));
+    (sources, own)
+}
+
+#[test]
+fn a_rule_finds_what_it_is_for_in_compose_projects() {
+    for rule in rules::ALL.iter().filter(|rule| rule.compose.is_some()) {
+        for path in projects(rule.name, "fail") {
+            let (sources, findings) = own(rule.name, &path);
+            assert!(!findings.is_empty(), "{}: nothing is found", path.display());
+            let read = text::report(&sources, &findings, false);
+            assert_data_eq!(read, snapbox::Data::read_from(&path.with_extension("stderr"), None).raw());
+            assert_well_said(&findings, &path);
+        }
+    }
+}
+
+#[test]
+fn a_rule_is_silent_in_good_compose_projects() {
+    for rule in rules::ALL.iter().filter(|rule| rule.compose.is_some()) {
+        for path in projects(rule.name, "pass") {
+            let (sources, findings) = own(rule.name, &path);
+            assert!(findings.is_empty(), "{}:\n{}", path.display(), text::report(&sources, &findings, false));
+        }
+    }
+}
+
+/// Every place is underlined, and messages are written in one manner.
+fn assert_well_said(findings: &[Located], path: &Path) {
+    for located in findings {
+        let spans = std::iter::once(&located.span).chain(located.related.iter().map(|related| &related.span));
+        for span in spans {
+            assert!(!span.is_empty(), "{}: {:?}", path.display(), located.finding);
+        }
+        let finding = &located.finding;
+        assert!(!finding.path.is_empty(), "{}: {:?} says what it is about", path.display(), finding);
+        for text in [&finding.message, &finding.consequence, &finding.help] {
+            assert!(!text.is_empty(), "{}: {finding:?}", path.display());
+            assert!(!text.ends_with('.'), "no final stop: {text}");
+            assert!(!text.contains('\n'), "one line: {text}");
+            let name = ["Docker", "DNS", "Linux", "Compose"].iter().any(|name| text.starts_with(name));
+            assert!(name || !text.starts_with(|c: char| c.is_ascii_uppercase()), "lower case: {text}");
+            assert_eq!(text.matches('`').count() % 2, 0, "every backtick is closed: {text}");
+        }
+    }
+}
+
+/// Ten thousand services in one project: no rule may compare each with each.
+#[test]
+fn ten_thousand_services_are_judged() {
+    use std::fmt::Write as _;
+    let mut text = String::from("services:\n");
+    for number in 0..10_000 {
+        let next = (number + 1) % 10_000;
+        let _ =
+            writeln!(text, "  s{number}: {{image: 'a:1', ports: ['8080:80'], environment: {{URL: 'http://s{next}:80', DB_HOST: nobody}}}}");
+    }
+    let path = PathBuf::from("/many/compose.yaml");
+    let files = Memory { texts: [(path.clone(), text)].into(), rest: Disk::default() };
+    let options = Options { current: PathBuf::from("/many"), files: vec![path], ..Options::default() };
+    let linted = project::lint(&options, &files, None, &Settings::default()).unwrap();
+    assert!(linted.findings.iter().any(|located| located.finding.rule == "port-clash" || located.finding.rule == "too-large"));
+}
+
 fn rules_of(findings: &[Located]) -> Vec<&str> {
     let mut rules: Vec<&str> = findings.iter().map(|located| located.finding.rule).collect();
     rules.dedup();
@@ -69,11 +170,19 @@ fn every_rule_has_examples_and_every_folder_a_rule() {
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     folders.sort();
     let rules: Vec<&str> = rules::ALL.iter().map(|rule| rule.name).collect();
-    assert_eq!(folders, rules);
-    for rule in rules {
-        let folder = folder().join(rule);
-        assert!(folder.join("fail.toml").exists(), "`{rule}` shows what it finds");
-        assert!(folder.join("pass.toml").exists(), "`{rule}` shows what it is content with");
+    for name in folders {
+        assert!(rules.contains(&name.as_str()), "`{name}` is a rule");
+    }
+    for rule in rules::ALL {
+        let (name, folder) = (rule.name, folder().join(rule.name));
+        if rule.check.is_some() {
+            assert!(folder.join("fail.toml").exists(), "`{name}` shows what it finds");
+            assert!(folder.join("pass.toml").exists(), "`{name}` shows what it is content with");
+        }
+        if rule.compose.is_some() {
+            assert!(!projects(name, "fail").is_empty(), "`{name}` shows what it finds in Compose projects");
+            assert!(!projects(name, "pass").is_empty(), "`{name}` shows which Compose projects it is content with");
+        }
     }
 }
 
@@ -91,7 +200,7 @@ fn a_rule_finds_what_it_is_for_and_says_it_well() {
 
 #[test]
 fn a_rule_is_silent_where_all_is_well() {
-    for rule in rules::ALL {
+    for rule in rules::ALL.iter().filter(|rule| folder().join(rule.name).join("pass.toml").exists()) {
         let path = folder().join(rule.name).join("pass.toml");
         let (loaded, findings) = findings(&path);
         let wrong: Vec<&Located> = findings.iter().filter(|located| located.finding.rule != "ufw-bypass").collect();
@@ -135,7 +244,7 @@ fn messages_are_written_in_one_manner() {
 
 #[test]
 fn two_runs_say_the_same_in_the_order_of_the_file() {
-    for rule in rules::ALL {
+    for rule in rules::ALL.iter().filter(|rule| folder().join(rule.name).join("fail.toml").exists()) {
         let (_, first) = findings(&folder().join(rule.name).join("fail.toml"));
         let (_, second) = findings(&folder().join(rule.name).join("fail.toml"));
         assert_eq!(first, second);

@@ -7,8 +7,12 @@
 pub mod canonical;
 pub mod config;
 pub mod consistency;
+pub mod dockerfile;
+pub mod dockerignore;
 pub mod dotenv;
+pub mod endpoint;
 pub mod files;
+pub mod images;
 pub mod interpolate;
 pub mod load;
 pub mod merge;
@@ -18,10 +22,12 @@ pub mod paths;
 pub mod ports;
 pub mod problem;
 pub mod schema;
+pub mod surroundings;
 pub mod template;
 pub mod tree;
 pub mod types;
 pub mod validate;
+pub mod view;
 pub mod volumes;
 
 use std::path::PathBuf;
@@ -31,7 +37,9 @@ use indexmap::IndexMap;
 use crate::firewall::Ufw;
 use crate::source::{Origin, Source};
 use files::Files;
+use surroundings::{Built, Surroundings};
 use tree::Node;
+use view::Service;
 
 /// A project as Compose resolves it.
 #[derive(Debug, Default)]
@@ -51,6 +59,8 @@ pub struct Project {
     pub written: Vec<Node>,
     /// Each use of a variable in the files.
     pub variables: Vec<Variable>,
+    /// The environment that the variables were taken from: that of whoever runs Compose, and `.env`.
+    pub environment: std::collections::BTreeMap<String, String>,
     /// Whether all of it could be read: Compose would not refuse it.
     pub complete: bool,
 }
@@ -79,11 +89,25 @@ pub struct Context<'a> {
     pub files: &'a dyn Files,
     /// The host's firewall, as `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
+    /// The services as rules ask for them, and what lies around them.
+    pub surroundings: &'a Surroundings<'a>,
 }
 
 impl Project {
     /// The services that are started, by name, as mappings in canonical form.
     pub fn services(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.model.get("services").into_iter().flat_map(Node::entries).map(|(name, entry)| (name, &entry.node))
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The services that are started, as rules ask for them.
+    pub fn services(&self) -> impl Iterator<Item = &'a Service<'a>> {
+        self.surroundings.services.values()
+    }
+
+    /// The Dockerfiles that are there, with the services that are built with them.
+    pub fn dockerfiles(&self) -> impl Iterator<Item = &'a Built> {
+        self.surroundings.dockerfiles.iter()
     }
 }

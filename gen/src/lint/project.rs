@@ -4,6 +4,7 @@ use super::settings::Settings;
 use super::{Judged, Located, locate, settle, sort};
 use crate::compose::files::Files;
 use crate::compose::load::{self, Options};
+use crate::compose::surroundings::Surroundings;
 use crate::compose::tree::Node;
 use crate::compose::{Context, Project};
 use crate::finding::Finding;
@@ -33,13 +34,18 @@ pub struct Linted {
 /// Loads a project and judges it.
 pub fn lint(options: &Options, files: &dyn Files, firewall: Option<&Ufw>, settings: &Settings) -> Result<Linted, ReadError> {
     let (mut project, mut findings) = load::load(options, files)?;
-    let context = Context { project: &project, files, firewall };
+    let mut surroundings = Surroundings::new(&project, files);
+    let context = Context { project: &project, files, firewall, surroundings: &surroundings };
     for rule in rules::ALL.iter().filter(|rule| settings.asks(rule)) {
         if let Some(check) = rule.compose {
             check(&context, &mut findings);
         }
     }
-    let sources = std::mem::take(&mut project.sources);
+    // Dockerfiles and their like count on behind the project's own files.
+    let around = std::mem::take(&mut surroundings.sources);
+    drop(surroundings);
+    let mut sources = std::mem::take(&mut project.sources);
+    sources.extend(around);
     let located = findings.into_iter().map(|finding| locate(finding, &sources, None)).collect();
     let judged = Judged { all: project.complete, firewall: firewall.is_some(), compose: true, passed_over: passed_over(&project) };
     let findings = settle(located, &sources, settings, &judged);

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use super::{Context, count};
+use crate::compose;
 use crate::finding::{Place, below};
 use crate::firewall::{Ufw, Verdict};
 use crate::plan::{Component, LOGGER_DIR, Plan, Published, Role, Target};
-use crate::spec::values::Volume;
+use crate::spec::values::{Protocol, Volume};
 
 impl Context<'_> {
     /// Where a place stands in the file, to tell the first of two.
@@ -122,4 +123,50 @@ pub(crate) fn ufw_verdicts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&
             (component, published, ufw, verdict)
         },
     )
+}
+
+/// A port that a service publishes for other machines, and what ufw says of it.
+pub(crate) struct Judged<'a> {
+    pub(crate) service: &'a compose::view::Service<'a>,
+    pub(crate) port: &'a compose::view::Port<'a>,
+    pub(crate) number: u16,
+    pub(crate) protocol: Protocol,
+    pub(crate) ufw: &'a Ufw,
+    pub(crate) verdict: Verdict<'a>,
+}
+
+impl Judged<'_> {
+    /// `broker` is published on host port 5555/tcp`.
+    pub(crate) fn what(&self) -> String {
+        format!("`{}` is published on host port {}/{}", self.service.name, self.number, self.protocol)
+    }
+
+    /// The way to the entry.
+    pub(crate) fn path(&self) -> String {
+        self.service.path(&format!("ports.{}", self.port.index))
+    }
+}
+
+/// The same as [`ufw_verdicts`] for a Compose project.
+pub(crate) fn compose_ufw_verdicts<'a>(context: &compose::Context<'a>) -> impl Iterator<Item = Judged<'a>> {
+    let ufw = context.firewall.filter(|ufw| ufw.active);
+    let services: Vec<&'a compose::view::Service<'a>> = if ufw.is_some() { context.services().collect() } else { Vec::new() };
+    let ports = services
+        .into_iter()
+        .filter(|service| service.mode.is_none())
+        .flat_map(|service| service.ports.iter().map(move |port| (service, port)));
+    ports.filter_map(move |(service, port)| {
+        let ufw = ufw?;
+        let (number, _) = port.published.filter(|_| !port.is_loopback())?;
+        let protocol = match port.protocol {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => return None,
+        };
+        if ufw.routes_to(port.target, protocol) {
+            return None;
+        }
+        let verdict = ufw.verdict(port.address, number, protocol);
+        Some(Judged { service, port, number, protocol, ufw, verdict })
+    })
 }

@@ -1,5 +1,6 @@
 //! `host-ssh-port`
 
+use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::rules::{Context, publish_as, published};
 use crate::spec::values::Protocol;
@@ -13,7 +14,7 @@ rule! {
     ///
     /// ### What to do
     /// Publish another host port, for example 2222; the port in the container need not change.
-    "host-ssh-port", Warning, Some(check)
+    "host-ssh-port", Warning, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
@@ -29,5 +30,24 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             "the container does not start: \"address already in use\"".to_owned(),
             format!("publish another port: `{}`", publish_as(published, "2222")),
         ));
+    }
+}
+
+fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
+    for service in context.services() {
+        for port in service.ports.iter().filter(|port| port.published == Some((22, 22)) && port.protocol == "tcp") {
+            if port.address.is_some_and(|address| !address.is_unspecified()) {
+                continue;
+            }
+            findings.push(
+                RULE.finding(
+                    Place::At(port.origin),
+                    format!("`{}` wants host port 22, where the host's own SSH server listens", service.name),
+                    "the container does not start: \"address already in use\"".to_owned(),
+                    format!("publish another port: `\"2222:{}\"`", port.target),
+                )
+                .about(service.path(&format!("ports.{}", port.index))),
+            );
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `published-replicas`
 
+use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::plan::Role;
 use crate::rules::{Context, instances, replicas_place};
@@ -13,7 +14,7 @@ rule! {
     ///
     /// ### What to do
     /// Keep one instance, or publish nothing and put one proxy in front that publishes the port and knows all instances.
-    "published-replicas", Error, Some(check)
+    "published-replicas", Error, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
@@ -32,5 +33,35 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let label = format!("host port {} is published here", published.host_port);
         finding.related.push((Place::Value(published.pointer.clone()), label));
         findings.push(finding);
+    }
+}
+
+fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
+    for service in context.services().filter(|service| service.replicas.0 > 1 && service.mode.is_none()) {
+        let (replicas, origin) = service.replicas;
+        for port in &service.ports {
+            let Some((first, last)) = port.published else { continue };
+            let there = u64::from(last.saturating_sub(first)) + 1;
+            if there >= replicas {
+                continue;
+            }
+            let (what, help) = if there == 1 {
+                let help = format!("keep one instance, or publish nothing and put a proxy in front of them; `\"{}\"` alone takes any free port", port.target);
+                (format!("host port {first}"), help)
+            } else {
+                let enough = u64::from(first) + replicas - 1;
+                (format!("{there} host ports"), format!("publish as many as there are: `\"{first}-{enough}:{}\"`", port.target))
+            };
+            findings.push(
+                RULE.finding(
+                    Place::At(port.origin),
+                    format!("`{}` has {replicas} instances, but {what} to publish", service.name),
+                    format!("only {there} of them can start; for the next Docker says \"port is already allocated\""),
+                    help,
+                )
+                .about(service.path(&format!("ports.{}", port.index)))
+                .with(Place::At(origin), format!("{replicas} instances")),
+            );
+        }
     }
 }

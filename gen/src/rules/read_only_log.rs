@@ -1,7 +1,9 @@
 //! `read-only-log`
 
-use crate::finding::Finding;
+use crate::compose;
+use crate::finding::{Finding, Place};
 use crate::plan::Role;
+use crate::rules::log_without_volume::logs;
 use crate::rules::{Context, log_folder, log_volume};
 
 rule! {
@@ -12,7 +14,7 @@ rule! {
     ///
     /// ### What to do
     /// Take `:ro` away.
-    "read-only-log", Error, Some(check)
+    "read-only-log", Error, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
@@ -25,5 +27,23 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             "not a line is kept, the logger stays unhealthy, and what waits for it never starts".to_owned(),
             format!("write `\"{}:{}\"`, without `:ro`", volume.source, volume.target),
         ));
+    }
+}
+
+fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
+    for service in context.services() {
+        for (name, path, origin) in logs(service) {
+            let Some(mount) = service.mount_of(path).filter(|mount| mount.is_read_only) else { continue };
+            findings.push(
+                RULE.finding(
+                    Place::At(mount.origin),
+                    format!("`{}` writes its log to `{path}`, which is mounted read-only", service.name),
+                    "\"read-only file system\": not a line is kept".to_owned(),
+                    "take `:ro` away".to_owned(),
+                )
+                .about(service.path(&format!("volumes.{}", mount.index)))
+                .with(Place::At(origin), format!("`{name}` says where")),
+            );
+        }
     }
 }

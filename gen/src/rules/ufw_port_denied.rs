@@ -1,8 +1,9 @@
 //! `ufw-port-denied`
 
+use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::firewall::{Action, Verdict};
-use crate::rules::{Context, publish_as, ufw_verdicts};
+use crate::rules::{Context, compose_ufw_verdicts, publish_as, ufw_verdicts};
 
 rule! {
     /// A port is published that ufw denies, rejects or limits.
@@ -20,7 +21,7 @@ rule! {
     /// ```
     ///
     /// If the port is meant to be open, delete ufw's rule, so that it tells the truth.
-    "ufw-port-denied", Error, Some(check)
+    "ufw-port-denied", Error, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 const OPEN: &str = "the port is open to the world although ufw says that it is closed";
@@ -29,11 +30,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for (component, published, _, verdict) in ufw_verdicts(context) {
         let Verdict::Denied(rule) = verdict else { continue };
         let (port, protocol) = (published.host_port, published.protocol);
-        let (verb, truth) = match rule.action {
-            Action::Limit => ("limits", "the port is open without any limit"),
-            Action::Reject => ("rejects", OPEN),
-            Action::Deny | Action::Allow => ("denies", OPEN),
-        };
+        let (verb, truth) = words(rule.action);
         let mut finding = RULE.finding(
             Place::Value(published.pointer.clone()),
             format!("`{}.{}` is published on host port {port}/{protocol}, which ufw {verb} (`{rule}`)", component.name, published.endpoint),
@@ -45,5 +42,34 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         );
         finding.related.extend(rule.pointer.clone().map(|pointer| (Place::Value(pointer), format!("ufw {verb} it here"))));
         findings.push(finding);
+    }
+}
+
+/// What ufw does, and what is so instead.
+fn words(action: Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Limit => ("limits", "the port is open without any limit"),
+        Action::Reject => ("rejects", OPEN),
+        Action::Deny | Action::Allow => ("denies", OPEN),
+    }
+}
+
+fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
+    for judged in compose_ufw_verdicts(context) {
+        let Verdict::Denied(rule) = &judged.verdict else { continue };
+        let (verb, truth) = words(rule.action);
+        let (port, protocol) = (judged.number, judged.protocol);
+        findings.push(
+            RULE.finding(
+                Place::At(judged.port.origin),
+                format!("{}, which ufw {verb} (`{rule}`)", judged.what()),
+                format!("Docker's own rules come before ufw's: {truth}"),
+                format!(
+                    "publish it on loopback, `\"127.0.0.1:{port}:{}\"`, or close it before Docker opens it: `sudo iptables -I DOCKER-USER -p {protocol} -m conntrack --ctorigdstport {port} --ctdir ORIGINAL -j DROP`",
+                    judged.port.target
+                ),
+            )
+            .about(judged.path()),
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! `ufw-port-not-allowed`
 
+use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::firewall::{Ufw, Verdict};
-use crate::plan::Published;
-use crate::rules::{Context, ufw_verdicts};
+use crate::rules::{Context, compose_ufw_verdicts, ufw_verdicts};
+use crate::spec::values::Protocol;
 
 rule! {
     /// A port is published that ufw does not let in.
@@ -16,7 +17,7 @@ rule! {
     /// ### What to do
     /// If the port is meant to be open, say so to ufw: `sudo ufw allow 9998/tcp`; or publish a port that it lets in already. If it
     /// is meant for this host alone, publish it on loopback: `"127.0.0.1:9998"`.
-    "ufw-port-not-allowed", Warning, Some(check)
+    "ufw-port-not-allowed", Warning, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
@@ -28,7 +29,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 Place::Value(published.pointer.clone()),
                 format!("{what}, which no rule of ufw opens"),
                 "Docker goes round ufw and opens it unseen; where ufw decides, other machines are shut out".to_owned(),
-                help(published, ufw),
+                help(port, protocol, ufw),
             ),
             Verdict::Partly(rule) => RULE.finding(
                 Place::Value(published.pointer.clone()),
@@ -42,10 +43,29 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn help(published: &Published, ufw: &Ufw) -> String {
-    let (port, protocol) = (published.host_port, published.protocol);
+fn help(port: u16, protocol: Protocol, ufw: &Ufw) -> String {
     match ufw.nearest_allowed(port, protocol) {
         Some(range) => format!("`sudo ufw allow {port}/{protocol}`; the nearest that ufw lets in is `{range}`"),
         None => format!("`sudo ufw allow {port}/{protocol}`; ufw lets no {protocol} port in"),
+    }
+}
+
+fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
+    for judged in compose_ufw_verdicts(context) {
+        let (port, protocol) = (judged.number, judged.protocol);
+        let (message, consequence, help) = match &judged.verdict {
+            Verdict::NotAllowed => (
+                format!("{}, which no rule of ufw opens", judged.what()),
+                "Docker goes round ufw and opens it unseen; where ufw decides, other machines are shut out",
+                help(port, protocol, judged.ufw),
+            ),
+            Verdict::Partly(rule) => (
+                format!("{}, which ufw opens only to some (`{rule}`)", judged.what()),
+                "Docker's own rules come before ufw's: the port is open to everybody",
+                format!("publish it on the address that those connect to; or, if everybody may: `sudo ufw allow {port}/{protocol}`"),
+            ),
+            _ => continue,
+        };
+        findings.push(RULE.finding(Place::At(judged.port.origin), message, consequence.to_owned(), help).about(judged.path()));
     }
 }

@@ -48,7 +48,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The name without its tag, where the tag is missing or `latest`.
-fn unpinned(image: &str) -> Option<&str> {
+pub(crate) fn unpinned(image: &str) -> Option<&str> {
     // `scratch` is no image but the absence of one; what Compose fills in later is not known here.
     if image == "scratch" || image.is_empty() || image.contains(['@', '$']) {
         return None;

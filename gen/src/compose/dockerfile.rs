@@ -1,0 +1,594 @@
+//! Dockerfiles: instructions with their bytes, stages, and what an image of them would be.
+//!
+//! The reader is total: whatever it does not understand it leaves out, and says nothing. Docker's own builder says what is not a
+//! Dockerfile; the rules judge what it would build.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+/// A Dockerfile.
+#[derive(Debug, Default)]
+pub struct Dockerfile {
+    /// All instructions in the order of the file.
+    pub instructions: Vec<Instruction>,
+    /// What each `FROM` begins.
+    pub stages: Vec<Stage>,
+}
+
+/// One instruction.
+#[derive(Debug)]
+pub struct Instruction {
+    /// In capitals: `COPY`.
+    pub keyword: String,
+    /// The whole of it, without the line break.
+    pub range: Range<usize>,
+    /// `--from=build` as `("from", "build")`.
+    pub flags: Vec<(String, Word)>,
+    /// What follows, as words: quotes and escapes are taken away.
+    pub words: Vec<Word>,
+    /// What follows, in one piece: continuation lines are joined.
+    pub text: String,
+    /// Whether it is a JSON array: no shell comes in between.
+    pub is_exec: bool,
+    /// Whether texts follow in the file itself (`<<EOF`).
+    pub has_heredoc: bool,
+    /// The index of its stage; `None` before the first `FROM`.
+    pub stage: Option<usize>,
+}
+
+/// A word and its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Without quotes.
+    pub text: String,
+    /// Where it stands.
+    pub range: Range<usize>,
+}
+
+/// What a `FROM` begins.
+#[derive(Debug)]
+pub struct Stage {
+    /// `AS name`, in small letters.
+    pub name: Option<String>,
+    /// The image or the stage that it begins with, as written.
+    pub base: Word,
+    /// The index of the stage that it begins with.
+    pub parent: Option<usize>,
+    /// The index of its `FROM` among the instructions.
+    pub from: usize,
+}
+
+/// A program and its arguments.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The words; for the shell form the words of its text.
+    pub words: Vec<Word>,
+    /// The text of the shell form.
+    pub text: String,
+    /// Whether no shell comes in between.
+    pub is_exec: bool,
+    /// The instruction.
+    pub range: Range<usize>,
+}
+
+/// What an image of a stage says of itself.
+#[derive(Debug, Default)]
+pub struct Image {
+    /// The image that all of it is built on, with `ARG`s filled in; `None` where one has no value.
+    pub base: Option<String>,
+    /// `ENV`.
+    pub env: IndexMap<String, Word>,
+    /// `EXPOSE`, TCP ports and others.
+    pub exposed: Vec<(u16, Range<usize>)>,
+    /// The last `USER`.
+    pub user: Option<Word>,
+    /// The last `CMD`.
+    pub cmd: Option<Command>,
+    /// The last `ENTRYPOINT`.
+    pub entrypoint: Option<Command>,
+    /// `HEALTHCHECK`: whether there is one (`NONE` says no), and where.
+    pub health: Option<(bool, Command)>,
+    /// Paths of `VOLUME`.
+    pub volumes: Vec<Word>,
+    /// The texts of all `RUN`s, and the sources of all `COPY`s, of all of its stages.
+    pub made_by: Vec<String>,
+}
+
+impl Dockerfile {
+    /// Reads a text.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let mut file = Self::default();
+        let mut lines = Lines::new(text);
+        while let Some(line) = lines.next_logical() {
+            file.add(line, &mut lines);
+        }
+        file
+    }
+
+    fn add(&mut self, line: Logical, lines: &mut Lines<'_>) {
+        let escape = lines.escape;
+        let keyword_end = line.text.find(char::is_whitespace).unwrap_or(line.text.len());
+        let keyword = line.text[..keyword_end].to_ascii_uppercase();
+        let mut at = keyword_end;
+        let mut flags = Vec::new();
+        if matches!(keyword.as_str(), "FROM" | "COPY" | "ADD" | "RUN" | "HEALTHCHECK") {
+            while let Some(word) = next_word(&line, &mut at, escape, true) {
+                let (name, value) = word.text[2..].split_once('=').unwrap_or((&word.text[2..], ""));
+                flags.push((name.to_owned(), Word { text: value.to_owned(), range: word.range.clone() }));
+            }
+        }
+        let rest = line.text[at..].trim();
+        let start = at + (line.text[at..].len() - line.text[at..].trim_start().len());
+        let exec = matches!(keyword.as_str(), "CMD" | "ENTRYPOINT" | "RUN" | "SHELL" | "COPY" | "ADD" | "VOLUME")
+            .then(|| json_words(&line, start))
+            .flatten();
+        let is_exec = exec.is_some();
+        let words = exec.unwrap_or_else(|| {
+            let mut at = start;
+            std::iter::from_fn(|| next_word(&line, &mut at, escape, false)).collect()
+        });
+        let names = if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") { heredocs(rest) } else { Vec::new() };
+        let mut range = line.range();
+        for (name, strip) in &names {
+            lines.skip_heredoc(name, *strip);
+        }
+        range.end = range.end.max(range.start);
+        if keyword == "FROM" {
+            let base = words.first().cloned().unwrap_or(Word { text: String::new(), range: range.clone() });
+            let name =
+                words.get(1).filter(|word| word.text.eq_ignore_ascii_case("as")).and(words.get(2)).map(|word| word.text.to_lowercase());
+            let wanted = base.text.to_lowercase();
+            let parent = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(wanted.as_str()));
+            self.stages.push(Stage { name, base, parent, from: self.instructions.len() });
+        }
+        let stage = self.stages.len().checked_sub(1);
+        let text = rest.to_owned();
+        self.instructions.push(Instruction { keyword, range, flags, words, text, is_exec, has_heredoc: !names.is_empty(), stage });
+    }
+
+    /// The stage that is built: the one of a name or number, or the last.
+    #[must_use]
+    pub fn target(&self, target: Option<&str>) -> Option<usize> {
+        match target {
+            None | Some("") => self.stages.len().checked_sub(1),
+            Some(name) => self.stage_named(name),
+        }
+    }
+
+    /// A stage by name or number.
+    #[must_use]
+    pub fn stage_named(&self, name: &str) -> Option<usize> {
+        let wanted = name.to_lowercase();
+        let by_name = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(wanted.as_str()));
+        by_name.or_else(|| name.parse().ok().filter(|index| *index < self.stages.len()))
+    }
+
+    /// Values of the `ARG`s before the first `FROM`.
+    #[must_use]
+    pub fn global_args(&self, given: &HashMap<String, String>) -> HashMap<String, String> {
+        let mut values = HashMap::new();
+        for instruction in self.instructions.iter().filter(|one| one.stage.is_none() && one.keyword == "ARG") {
+            for word in &instruction.words {
+                let (name, default) = word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value)));
+                let value = given.get(name).cloned().or_else(|| default.map(|value| substitute(value, &values).0));
+                if let Some(value) = value {
+                    values.insert(name.to_owned(), value);
+                }
+            }
+        }
+        values
+    }
+
+    /// What an image of a stage says of itself. `given` are the build arguments.
+    #[must_use]
+    pub fn image(&self, target: usize, given: &HashMap<String, String>) -> Image {
+        let mut chain = vec![target];
+        while let Some(parent) = chain.last().and_then(|stage| self.stages.get(*stage)?.parent) {
+            chain.push(parent);
+        }
+        chain.reverse();
+        let global = self.global_args(given);
+        let mut image = Image::default();
+        if let Some(first) = chain.first().and_then(|stage| self.stages.get(*stage)) {
+            let (base, unset) = substitute(&first.base.text, &global);
+            image.base = Some(base).filter(|_| unset.is_empty());
+        }
+        for stage in chain {
+            let mut values: HashMap<String, String> = image.env.iter().map(|(name, word)| (name.clone(), word.text.clone())).collect();
+            let from = self.stages.get(stage).map_or(0, |stage| stage.from);
+            for instruction in self.instructions[from..].iter().take_while(|one| one.stage == Some(stage)) {
+                apply(instruction, &mut image, &mut values, &global, given);
+            }
+        }
+        image
+    }
+}
+
+fn apply(
+    instruction: &Instruction,
+    image: &mut Image,
+    values: &mut HashMap<String, String>,
+    global: &HashMap<String, String>,
+    given: &HashMap<String, String>,
+) {
+    let command = || Command {
+        words: instruction.words.clone(),
+        text: instruction.text.clone(),
+        is_exec: instruction.is_exec,
+        range: instruction.range.clone(),
+    };
+    match instruction.keyword.as_str() {
+        "ARG" => {
+            for word in &instruction.words {
+                let (name, default) = word.text.split_once('=').map_or((word.text.as_str(), None), |(name, value)| (name, Some(value)));
+                let value = given
+                    .get(name)
+                    .cloned()
+                    .or_else(|| default.map(|value| substitute(value, values).0))
+                    .or_else(|| global.get(name).cloned());
+                // A variable of the image goes before an argument of the same name.
+                if let Some(value) = value.filter(|_| !image.env.contains_key(name)) {
+                    values.insert(name.to_owned(), value);
+                }
+            }
+        }
+        "ENV" => {
+            for (name, value) in variables(instruction) {
+                let text = substitute(&value.text, values).0;
+                values.insert(name.clone(), text.clone());
+                image.env.insert(name, Word { text, range: value.range });
+            }
+        }
+        "EXPOSE" => {
+            for word in &instruction.words {
+                let text = substitute(&word.text, values).0;
+                let number = text.split('/').next().unwrap_or_default();
+                let (first, last) = number.split_once('-').unwrap_or((number, number));
+                if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
+                    image.exposed.extend((first..=last).take(1000).map(|port| (port, word.range.clone())));
+                }
+            }
+        }
+        "USER" => {
+            image.user = instruction.words.first().map(|word| Word { text: substitute(&word.text, values).0, range: word.range.clone() });
+        }
+        "CMD" => image.cmd = Some(command()),
+        "ENTRYPOINT" => {
+            image.entrypoint = Some(command());
+            // Docker forgets the base image's command when the entrypoint changes.
+            if instruction.stage.is_some() && image.cmd.as_ref().is_some_and(|cmd| cmd.range.start < instruction.range.start) {
+                // In one file the order does not matter: both stay.
+            }
+        }
+        "HEALTHCHECK" => {
+            let is_none = instruction.words.first().is_some_and(|word| word.text.eq_ignore_ascii_case("none"));
+            let mut command = command();
+            if let Some(rest) = command.text.get(..3).filter(|word| word.eq_ignore_ascii_case("cmd")).and(command.text.get(3..)) {
+                command.text = rest.trim().to_owned();
+                command.words.drain(..1.min(command.words.len()));
+                command.is_exec = command.text.starts_with('[');
+            }
+            image.health = Some((!is_none, command));
+        }
+        "VOLUME" => image.volumes.extend(instruction.words.iter().cloned()),
+        "RUN" => image.made_by.push(instruction.text.clone()),
+        "COPY" | "ADD" => image.made_by.push(instruction.text.clone()),
+        _ => {}
+    }
+}
+
+/// The variables of an `ENV`: `A=1 B=2`, or the old form `A 1`.
+#[must_use]
+pub fn variables(instruction: &Instruction) -> Vec<(String, Word)> {
+    let Some(first) = instruction.words.first() else { return Vec::new() };
+    if !first.text.contains('=') {
+        let value = instruction.text.strip_prefix(first.text.as_str()).unwrap_or_default().trim();
+        let range = instruction.words.get(1).map_or_else(|| instruction.range.clone(), |word| word.range.start..instruction.range.end);
+        return vec![(first.text.clone(), Word { text: value.to_owned(), range })];
+    }
+    let pairs = instruction.words.iter().filter_map(|word| {
+        let (name, value) = word.text.split_once('=')?;
+        Some((name.to_owned(), Word { text: value.to_owned(), range: word.range.clone() }))
+    });
+    pairs.collect()
+}
+
+/// A text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` filled in, and the names that have no value.
+#[must_use]
+pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<String>) {
+    let mut filled = String::with_capacity(text.len());
+    let mut unset = Vec::new();
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        if rest[..dollar].ends_with('\\') {
+            filled.push_str(&rest[..dollar - 1]);
+            filled.push('$');
+            rest = &rest[dollar + 1..];
+            continue;
+        }
+        filled.push_str(&rest[..dollar]);
+        rest = &rest[dollar + 1..];
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if let Some(inside) = rest.strip_prefix('{') {
+            let Some(end) = inside.find('}') else {
+                filled.push('$');
+                continue;
+            };
+            let (body, after) = (&inside[..end], &inside[end + 1..]);
+            let name_end = body.find(|c| !is_name(c)).unwrap_or(body.len());
+            let (name, operator) = body.split_at(name_end);
+            let value = values.get(name).filter(|value| !(value.is_empty() && operator.starts_with(':')));
+            match (value, operator.trim_start_matches(':').chars().next()) {
+                (Some(_), Some('+')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
+                (None, Some('+')) => {}
+                (Some(value), _) => filled.push_str(value),
+                (None, Some('-')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
+                (None, _) => unset.push(name.to_owned()),
+            }
+            rest = after;
+        } else {
+            let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+            if end == 0 {
+                filled.push('$');
+                continue;
+            }
+            match values.get(&rest[..end]) {
+                Some(value) => filled.push_str(value),
+                None => unset.push(rest[..end].to_owned()),
+            }
+            rest = &rest[end..];
+        }
+    }
+    filled.push_str(rest);
+    (filled, unset)
+}
+
+/// One instruction's text in one piece, and for each of its bytes where it stands in the file.
+struct Logical {
+    text: String,
+    places: Vec<usize>,
+    end: usize,
+}
+
+impl Logical {
+    fn range(&self) -> Range<usize> {
+        self.places.first().copied().unwrap_or(self.end)..self.end
+    }
+
+    fn place(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.places.get(range.start).copied().unwrap_or(self.end);
+        let end = range.end.checked_sub(1).and_then(|last| self.places.get(last)).map_or(start, |last| last + 1);
+        start..end.max(start)
+    }
+}
+
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    escape: char,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut lines = Self { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 }, escape: '\\' };
+        loop {
+            let before = lines.at;
+            let directive = lines.next_line().and_then(|(line, _)| {
+                let (name, value) = line.trim().strip_prefix('#')?.split_once('=')?;
+                let name = name.trim().to_ascii_lowercase();
+                name.chars().all(|c| c.is_ascii_alphanumeric()).then(|| (name, value.trim().to_owned()))
+            });
+            match directive {
+                Some((name, value)) if matches!(name.as_str(), "escape" | "syntax" | "check") => {
+                    if name == "escape" && value == "`" {
+                        lines.escape = '`';
+                    }
+                }
+                _ => {
+                    lines.at = before;
+                    return lines;
+                }
+            }
+        }
+    }
+
+    /// A line without its break, and where it begins.
+    fn next_line(&mut self) -> Option<(&'a str, usize)> {
+        let rest = self.text.get(self.at..).filter(|rest| !rest.is_empty())?;
+        let start = self.at;
+        let end = rest.find('\n').unwrap_or(rest.len());
+        self.at = (start + end + 1).min(self.text.len());
+        Some((rest[..end].trim_end_matches('\r'), start))
+    }
+
+    fn next_logical(&mut self) -> Option<Logical> {
+        let mut logical = Logical { text: String::new(), places: Vec::new(), end: 0 };
+        while let Some((line, start)) = self.next_line() {
+            let trimmed = line.trim_start();
+            if trimmed.is_empty() || trimmed.starts_with('#') {
+                continue;
+            }
+            let body = line.trim_end();
+            let continues = body.ends_with(self.escape);
+            let body = if continues { &body[..body.len() - 1] } else { body };
+            let skipped = if logical.text.is_empty() { body.len() - body.trim_start().len() } else { 0 };
+            let kept = &body[skipped..];
+            logical.text.push_str(kept);
+            logical.places.extend((0..kept.len()).map(|offset| start + skipped + offset));
+            logical.end = start + body.trim_end().len();
+            if !continues {
+                break;
+            }
+        }
+        (!logical.text.trim().is_empty()).then_some(logical)
+    }
+
+    fn skip_heredoc(&mut self, name: &str, strip: bool) {
+        while let Some((line, _)) = self.next_line() {
+            let line = if strip { line.trim_start_matches('\t') } else { line };
+            if line == name {
+                return;
+            }
+        }
+    }
+}
+
+/// The next word; with `flag` only if it begins with `--`.
+fn next_word(line: &Logical, at: &mut usize, escape: char, flag: bool) -> Option<Word> {
+    let rest = &line.text[*at..];
+    let start = *at + (rest.len() - rest.trim_start().len());
+    let rest = &line.text[start..];
+    if rest.is_empty() || (flag && !rest.starts_with("--")) {
+        return None;
+    }
+    let mut text = String::new();
+    let mut quote = None;
+    let mut end = rest.len();
+    let mut chars = rest.char_indices().peekable();
+    while let Some((index, c)) = chars.next() {
+        match quote {
+            None if c.is_whitespace() => {
+                end = index;
+                break;
+            }
+            None if c == '"' || c == '\'' => quote = Some(c),
+            Some(open) if c == open => quote = None,
+            _ if c == escape && quote != Some('\'') => match chars.peek() {
+                // An escaped dollar stays escaped: variables are filled in later.
+                Some((_, '$')) => text.push('\\'),
+                Some(_) => {
+                    text.extend(chars.next().map(|(_, c)| c));
+                }
+                None => text.push(c),
+            },
+            _ => text.push(c),
+        }
+    }
+    *at = start + end;
+    Some(Word { text, range: line.place(start..start + end) })
+}
+
+/// The words of a JSON array of texts; `None` when it is none, and Docker takes it for the shell form.
+fn json_words(line: &Logical, start: usize) -> Option<Vec<Word>> {
+    let text = line.text[start..].trim_end();
+    let values: Vec<String> = serde_json::from_str(text).ok()?;
+    let mut at = start + 1;
+    let bytes = line.text.as_bytes();
+    let mut words = Vec::with_capacity(values.len());
+    for value in values {
+        while *bytes.get(at)? != b'"' {
+            at += 1;
+        }
+        let open = at;
+        at += 1;
+        while *bytes.get(at)? != b'"' {
+            at += if bytes[at] == b'\\' { 2 } else { 1 };
+        }
+        at += 1;
+        words.push(Word { text: value, range: line.place(open..at) });
+    }
+    Some(words)
+}
+
+/// Names of the texts that follow: `<<EOF`, `<<-"EOF"`, and whether tabs are taken from their lines.
+fn heredocs(text: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("<<") {
+        rest = &rest[at + 2..];
+        // `<<<` is a here-string of a shell.
+        if let Some(after) = rest.strip_prefix('<') {
+            rest = after;
+            continue;
+        }
+        let strip = rest.starts_with('-');
+        let name = rest.trim_start_matches('-').trim_start_matches(['"', '\'']);
+        let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+        if end > 0 && !name.starts_with(|c: char| c.is_ascii_digit()) {
+            found.push((name[..end].to_owned(), strip));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn continuation_comments_and_places() {
+        let text = "# c\nFROM debian:12 AS base\nRUN apt-get update \\\n  # why\n  && apt-get install curl\nCMD [\"/a\", \"b c\"]\n";
+        let file = Dockerfile::parse(text);
+        let keywords: Vec<&str> = file.instructions.iter().map(|one| one.keyword.as_str()).collect();
+        assert_eq!(keywords, ["FROM", "RUN", "CMD"]);
+        let cmd = &file.instructions[2];
+        assert!(cmd.is_exec);
+        assert_eq!(&text[cmd.words[1].range.clone()], "\"b c\"");
+        assert_eq!(&text[file.stages[0].base.range.clone()], "debian:12");
+        assert!(file.instructions[1].text.contains("&& apt-get install curl"));
+        assert_eq!(&text[file.instructions[1].words[1].range.clone()], "update");
+    }
+
+    #[test]
+    fn an_image_is_what_its_stages_say() {
+        let text = "ARG V=12\nFROM debian:$V AS base\nENV PORT=80 A=\"x y\"\nEXPOSE $PORT/tcp\nFROM base\nUSER app\nCMD run $PORT\nHEALTHCHECK --interval=5s CMD curl localhost\n";
+        let file = Dockerfile::parse(text);
+        let image = file.image(1, &values(&[("V", "13")]));
+        assert_eq!(image.base.as_deref(), Some("debian:13"));
+        assert_eq!(image.env["A"].text, "x y");
+        assert_eq!(image.exposed[0].0, 80);
+        assert_eq!(image.user.as_ref().map(|user| user.text.as_str()), Some("app"));
+        assert!(!image.cmd.as_ref().is_some_and(|cmd| cmd.is_exec));
+        assert_eq!(image.health.as_ref().map(|(on, command)| (*on, command.text.as_str())), Some((true, "curl localhost")));
+    }
+
+    #[test]
+    fn heredocs_are_no_instructions_and_the_escape_can_change() {
+        let file = Dockerfile::parse("# escape=`\nFROM a\nRUN <<EOF\nFROM b\nEOF\nCOPY a `\n b /c/\n");
+        let keywords: Vec<&str> = file.instructions.iter().map(|one| one.keyword.as_str()).collect();
+        assert_eq!(keywords, ["FROM", "RUN", "COPY"]);
+        assert_eq!(file.instructions[2].words.len(), 3);
+    }
+
+    #[test]
+    fn variables_have_operators() {
+        let values = values(&[("A", "1"), ("E", "")]);
+        assert_eq!(substitute("$A-${A}-${E:-d}-${E-x}-${N:-n}-${A:+y}-\\$A-$", &values), ("1-1-d--n-y-$A-$".to_owned(), vec![]));
+        assert_eq!(substitute("$N", &values), (String::new(), vec!["N".to_owned()]));
+    }
+
+    #[test]
+    fn nothing_makes_it_panic() {
+        for text in [
+            "",
+            "\\",
+            "FROM",
+            "FROM \\\n",
+            "COPY [\"a\", \"\\",
+            "RUN <<",
+            "RUN <<EOF",
+            "ENV",
+            "ENV a",
+            "ENV =",
+            "\u{feff}FROM ü AS ö\nCMD [\"ä\\\"\"]",
+            "#\n# escape=`\n`\n",
+            "HEALTHCHECK",
+            "HEALTHCHECK CMD",
+            "HEALTHCHECK ü€",
+            "EXPOSE 1-65535 a-b",
+            "FROM a AS a\nFROM a AS a",
+        ] {
+            let file = Dockerfile::parse(text);
+            for stage in 0..file.stages.len() {
+                let _ = file.image(stage, &HashMap::new());
+            }
+        }
+    }
+}
