@@ -333,12 +333,12 @@ fn volume(node: &Node) -> Json {
     if let Some(options) = value.get_mut("volume").and_then(Json::as_object_mut) {
         options.retain(|_, value| !is_empty(value));
     }
-    if let Some(size) = node.at(&["tmpfs", "size"]).and_then(Node::int) {
-        if let Some(options) = value.get_mut("tmpfs").and_then(Json::as_object_mut) {
-            options.shift_remove("size");
-            if size != 0 {
-                options.insert("size".to_owned(), Json::String(size.to_string()));
-            }
+    if let Some(size) = node.at(&["tmpfs", "size"]).and_then(Node::int)
+        && let Some(options) = value.get_mut("tmpfs").and_then(Json::as_object_mut)
+    {
+        options.shift_remove("size");
+        if size != 0 {
+            options.insert("size".to_owned(), Json::String(size.to_string()));
         }
     }
     value

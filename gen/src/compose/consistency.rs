@@ -231,7 +231,7 @@ impl Project<'_> {
             if network.starts_with("x-") {
                 let message = format!("`{name}` is on the network `{network}`, which Compose takes for an extension");
                 let help = "choose a name that does not begin with `x-`";
-                problems.refuse(&rules::unknown_reference::RULE, entry.key, &networks, message, help);
+                problems.refuse(&rules::unknown_reference::RULE, entry.key, networks, message, help);
                 continue;
             }
             self.unknown("networks", network, entry.key, &networks, &format!("`{name}` is on the network"), problems);
@@ -309,17 +309,18 @@ impl Project<'_> {
                 Some(other) if other.get("build").is_none() => {
                     let message = format!("{what} `{target}`, which is not built");
                     let help = format!("give `{target}` a `build`, or name its image: `docker-image://…`");
-                    problems.refuse(&rules::unknown_reference::RULE, entry.node.origin, &path, message, help);
+                    problems.refuse(&rules::unknown_reference::RULE, entry.node.origin, path, message, help);
                 }
                 Some(_) => {}
             }
         }
         let platforms = build.get("platforms").map_or(&[][..], Node::items);
-        if let Some(platform) = service.get("platform").filter(|_| !platforms.is_empty()) {
-            if platform.str().is_some_and(|text| !text.is_empty()) && !platforms.iter().any(|known| known.str() == platform.str()) {
-                let message = format!("the platform `{}` is none of those that are built", platform.str().unwrap_or_default());
-                problems.refuse(&rules::conflicting_keys::RULE, platform.origin, &path, message, "add it to `build.platforms`");
-            }
+        if let Some(platform) = service.get("platform").filter(|_| !platforms.is_empty())
+            && platform.str().is_some_and(|text| !text.is_empty())
+            && !platforms.iter().any(|known| known.str() == platform.str())
+        {
+            let message = format!("the platform `{}` is none of those that are built", platform.str().unwrap_or_default());
+            problems.refuse(&rules::conflicting_keys::RULE, platform.origin, path, message, "add it to `build.platforms`");
         }
     }
 
@@ -369,12 +370,12 @@ fn distinct(service: &Node, path: &Path<'_>, problems: &mut Problems) {
 fn scale(name: &str, service: &Node, path: &Path<'_>, problems: &mut Problems) {
     let own = service.get("scale");
     let replicas = service.at(&["deploy", "replicas"]);
-    if let (Some(own), Some(replicas)) = (own, replicas) {
-        if own.int() != replicas.int() {
-            let message = format!("`scale` and `deploy.replicas` of `{name}` say different things");
-            let finding = problems.refuse(&rules::conflicting_keys::RULE, own.origin, path, message, "keep one of them");
-            finding.related.push((Place::At(replicas.origin), "the other one".to_owned()));
-        }
+    if let (Some(own), Some(replicas)) = (own, replicas)
+        && own.int() != replicas.int()
+    {
+        let message = format!("`scale` and `deploy.replicas` of `{name}` say different things");
+        let finding = problems.refuse(&rules::conflicting_keys::RULE, own.origin, path, message, "keep one of them");
+        finding.related.push((Place::At(replicas.origin), "the other one".to_owned()));
     }
     for node in [own, replicas].into_iter().flatten() {
         if node.int().is_some_and(|number| number < 0) {
@@ -388,13 +389,14 @@ fn scale(name: &str, service: &Node, path: &Path<'_>, problems: &mut Problems) {
         }
     }
     let instances = own.or(replicas);
-    if let (Some(instances), Some(container)) = (instances, service.get("container_name")) {
-        if instances.int().is_some_and(|number| number > 1) && container.str() != Some("") {
-            let number = instances.int().unwrap_or(0);
-            let message = format!("`{name}` has {number} instances and one container's name");
-            let finding = problems.refuse(&rules::conflicting_keys::RULE, container.origin, path, message, "remove `container_name`");
-            finding.related.push((Place::At(instances.origin), format!("{number} instances")));
-        }
+    if let (Some(instances), Some(container)) = (instances, service.get("container_name"))
+        && instances.int().is_some_and(|number| number > 1)
+        && container.str() != Some("")
+    {
+        let number = instances.int().unwrap_or(0);
+        let message = format!("`{name}` has {number} instances and one container's name");
+        let finding = problems.refuse(&rules::conflicting_keys::RULE, container.origin, path, message, "remove `container_name`");
+        finding.related.push((Place::At(instances.origin), format!("{number} instances")));
     }
 }
 

@@ -269,10 +269,13 @@ impl Loader<'_> {
                 }
             }
             let resolved = written.and_then(|name| super::template::substitute(&name, &mut |name, _| environment.get(name).cloned()).ok());
-            resolved.map(|name| normalize::project_name(&name)).unwrap_or_else(|| {
-                let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                normalize::project_name(folder)
-            })
+            resolved.map_or_else(
+                || {
+                    let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    normalize::project_name(folder)
+                },
+                |name| normalize::project_name(&name),
+            )
         };
         if name.is_empty() {
             let help = "write `name: …` into the file, or use `-p NAME`";

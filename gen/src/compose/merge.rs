@@ -324,9 +324,7 @@ fn identity(item: &Node, by: By, path: &Path<'_>, problems: &mut Problems) -> Op
     match (by, &item.value) {
         (_, Value::Wrong) => None,
         (By::Name, Value::String(value)) => Some(value.split_once('=').map_or(value.as_str(), |(name, _)| name).to_owned()),
-        (By::Value, Value::String(_) | Value::Int(_)) | (By::EnvFile, Value::String(_)) | (By::Port, Value::String(_) | Value::Int(_)) => {
-            item.scalar()
-        }
+        (By::Value | By::Port, Value::String(_) | Value::Int(_)) | (By::EnvFile, Value::String(_)) => item.scalar(),
         (By::File(folder), Value::String(value)) => Some(format!("{folder}/{value}")),
         (By::File(folder), Value::Map(_)) => text("target").or_else(|| Some(format!("{folder}/{}", text("source").unwrap_or_default()))),
         (By::Target | By::Device, Value::Map(_)) => text("target").or_else(|| {

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 const SCHEMA: &str = include_str!("../../../schemas/compose-spec.json");
 
 /// The schema as it is written.
+#[must_use]
 pub fn whole() -> Value {
     serde_json::from_str(SCHEMA).unwrap_or_default()
 }

@@ -523,10 +523,10 @@ impl Reader<'_> {
         };
         for (name, value, key, range) in env_lines(self.text(file)) {
             let variable = Variable { value: Some(value), origin: place(&range), key: place(&key), from: From::EnvFile };
-            if let Some(below) = service.environment.insert(name.clone(), variable) {
-                if below.from == From::EnvFile {
-                    service.hidden.push((name, below));
-                }
+            if let Some(below) = service.environment.insert(name.clone(), variable)
+                && below.from == From::EnvFile
+            {
+                service.hidden.push((name, below));
             }
         }
     }

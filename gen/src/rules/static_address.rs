@@ -63,7 +63,7 @@ fn number(address: IpAddr) -> u128 {
 }
 
 /// The subnets of a network: text, place, gateway.
-pub(crate) fn subnets<'p>(network: &'p Node) -> Vec<(&'p str, Origin, Option<(IpAddr, Origin)>)> {
+pub(crate) fn subnets(network: &Node) -> Vec<(&str, Origin, Option<(IpAddr, Origin)>)> {
     let configs = network.at(&["ipam", "config"]).map(Node::items).unwrap_or_default();
     let read = configs.iter().filter_map(|config| {
         let subnet = config.get("subnet")?;

@@ -505,10 +505,10 @@ fn resolve(text: &str) -> Value {
         "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
         _ => {}
     }
-    if first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.') {
-        if let Some(number) = number(text) {
-            return number;
-        }
+    if (first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.'))
+        && let Some(number) = number(text)
+    {
+        return number;
     }
     Value::String(text.to_owned())
 }
