@@ -141,7 +141,8 @@ fn hooks_run() {
             assert!(!files.is_match(name), "{name}");
         }
         let words: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').skip(1).collect();
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(words).arg("topology.toml").current_dir(&root).output().unwrap();
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(words).arg("topology.toml").current_dir(&root).output().unwrap();
         assert!(output.status.success());
     }
 }

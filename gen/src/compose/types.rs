@@ -112,8 +112,7 @@ const SERVICE: &[(&[&str], Kind)] = &[
 ];
 
 /// Ways below the other resources.
-const RESOURCE: &[(&[&str], Kind)] =
-    &[(&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels), (&["labels"], Kind::Labels)];
+const RESOURCE: &[(&[&str], Kind)] = &[(&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels), (&["labels"], Kind::Labels)];
 
 /// Gives every value its one form.
 pub fn check(root: &mut Node, problems: &mut Problems) {

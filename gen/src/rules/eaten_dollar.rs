@@ -69,7 +69,7 @@ fn place<'s, 'p, 'v>(all: &'s Surroundings<'p>, variable: &'v Variable) -> Optio
     let rest = variable.path.strip_prefix("services.")?;
     // A service's name may have dots: the longest that fits.
     let ends = rest.match_indices('.').map(|(at, _)| at);
-    ends.filter_map(|at| Some((all.services.get(&rest[..at])?, &rest[at + 1..]))).last()
+    ends.filter_map(|at| Some((all.services.get(&rest[..at])?, &rest[at + 1..]))).next_back()
 }
 
 /// The bytes of `$NAME` or `${NAME}`.
@@ -87,7 +87,7 @@ fn dollar(all: &Surroundings<'_>, variable: &Variable) -> Option<Origin> {
 fn is_glued(text: &str, name: &str) -> bool {
     let Some(at) = text.find(&format!("${name}")) else { return false };
     text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '!' | '@' | '#' | '%' | '^' | '&' | '*'))
-        || text[at + 1 + name.len()..].starts_with(|c: char| matches!(c, '!' | '@' | '#' | '%' | '^' | '&' | '*'))
+        || text[at + 1 + name.len()..].starts_with(['!', '@', '#', '%', '^', '&', '*'])
 }
 
 /// The name of the variable that is given its value: the key, or what stands before `=`.
