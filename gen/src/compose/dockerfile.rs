@@ -318,10 +318,9 @@ pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<
             let (name, operator) = body.split_at(name_end);
             let value = values.get(name).filter(|value| !(value.is_empty() && operator.starts_with(':')));
             match (value, operator.trim_start_matches(':').chars().next()) {
-                (Some(_), Some('+')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
+                (Some(_), Some('+')) | (None, Some('-')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
                 (None, Some('+')) => {}
                 (Some(value), _) => filled.push_str(value),
-                (None, Some('-')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
                 (None, _) => unset.push(name.to_owned()),
             }
             rest = after;

@@ -403,29 +403,26 @@ impl Reader<'_> {
         let context = build.context.clone()?;
         let args: HashMap<String, String> = build.args.iter().filter_map(|(name, value, _)| Some((name.clone(), value.clone()?))).collect();
         let inline = build.node.get("dockerfile_inline").filter(|inline| inline.str().is_some());
-        let index = match inline {
-            Some(inline) => {
-                let text = inline.str().unwrap_or_default();
-                let ignore = self.ignore(&context, None);
-                self.dockerfiles.push(Built {
-                    path: context.join("Dockerfile"),
-                    has_context: self.files.kind(&context) == Kind::Directory,
-                    dockerfile: Dockerfile::parse(text),
-                    file: None,
-                    said: inline.origin,
-                    ignore,
-                    context,
-                    users: Vec::new(),
-                });
-                self.dockerfiles.len() - 1
-            }
-            None => {
-                let name = build.node.get("dockerfile");
-                let path = context.join(name.and_then(Node::str).unwrap_or("Dockerfile"));
-                let said = name.map_or(build.context_origin, |name| name.origin);
-                let known = self.known.get(&(context.clone(), path.clone())).copied();
-                known.unwrap_or_else(|| self.dockerfile(context, path, said))
-            }
+        let index = if let Some(inline) = inline {
+            let text = inline.str().unwrap_or_default();
+            let ignore = self.ignore(&context, None);
+            self.dockerfiles.push(Built {
+                path: context.join("Dockerfile"),
+                has_context: self.files.kind(&context) == Kind::Directory,
+                dockerfile: Dockerfile::parse(text),
+                file: None,
+                said: inline.origin,
+                ignore,
+                context,
+                users: Vec::new(),
+            });
+            self.dockerfiles.len() - 1
+        } else {
+            let name = build.node.get("dockerfile");
+            let path = context.join(name.and_then(Node::str).unwrap_or("Dockerfile"));
+            let said = name.map_or(build.context_origin, |name| name.origin);
+            let known = self.known.get(&(context.clone(), path.clone())).copied();
+            known.unwrap_or_else(|| self.dockerfile(context, path, said))
         };
         build.dockerfile = Some(index);
         let target = build.target.map(|(target, _)| target);
