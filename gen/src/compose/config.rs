@@ -175,7 +175,7 @@ fn service(node: &Node) -> Json {
             "ports" | "devices" => Json::Array(node.items().iter().map(|item| object(item, &[])).collect()),
             "secrets" | "configs" => Json::Array(node.items().iter().map(mounted).collect()),
             "volumes" => Json::Array(node.items().iter().map(volume).collect()),
-            "gpus" => Json::Array(node.items().iter().map(|item| object(item, &[])).collect()),
+            "gpus" => Json::Array(node.items().iter().map(device).collect()),
             "ulimits" => each(node, ulimit),
             "logging" | "credential_spec" | "provider" => object(node, &[]),
             "post_start" | "pre_stop" => Json::Array(node.items().iter().map(hook).collect()),
@@ -232,6 +232,14 @@ fn service(node: &Node) -> Json {
                 without_extensions(part);
             }
         }
+    }
+    value
+}
+
+fn device(node: &Node) -> Json {
+    let mut value = object(node, &[]);
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|key, _| matches!(key.as_str(), "capabilities" | "driver" | "count" | "device_ids" | "options"));
     }
     value
 }
@@ -446,7 +454,10 @@ fn blkio(node: &Node) -> Json {
             }
             Json::Object(device)
         });
-        value[key] = Json::Array(items.collect());
+        let items: Vec<Json> = items.collect();
+        if !items.is_empty() {
+            value[key] = Json::Array(items);
+        }
     }
     value
 }

@@ -262,7 +262,10 @@ impl Project<'_> {
         ];
         for (kind, verb, list) in sources {
             for item in list.map_or(&[][..], Node::items) {
-                let Some(source) = item.get("source") else { continue };
+                let source = item.get("source").filter(|source| !source.is_null()).unwrap_or(item);
+                if item.map().is_none() || source.value == Value::Wrong {
+                    continue;
+                }
                 let text = source.scalar().unwrap_or_default();
                 self.unknown(kind, &text, source.origin, &path.key(kind), &format!("`{name}` {verb}"), problems);
             }

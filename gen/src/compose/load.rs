@@ -269,8 +269,7 @@ impl Loader<'_> {
                 }
             }
             let resolved = written.and_then(|name| super::template::substitute(&name, &mut |name, _| environment.get(name).cloned()).ok());
-            let resolved = resolved.map(|name| normalize::project_name(&name)).filter(|name| !name.is_empty());
-            resolved.unwrap_or_else(|| {
+            resolved.map(|name| normalize::project_name(&name)).unwrap_or_else(|| {
                 let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 normalize::project_name(folder)
             })
@@ -400,8 +399,26 @@ impl Loader<'_> {
                     continue;
                 }
             };
+            let mut wrong = false;
+            for (key, list) in [("path", true), ("env_file", true), ("project_directory", false)] {
+                let Some(node) = item.get(key).filter(|node| !node.is_null() && node.value != Value::Wrong) else { continue };
+                let is_list = list && matches!(node.value, Value::List(_)) && node.items().iter().all(|item| item.str().is_some());
+                if node.str().is_none() && !is_list {
+                    self.problems.wrong_type(node, &path.key(key), if list { "string or list of strings" } else { "string" });
+                    wrong = true;
+                }
+            }
+            if wrong {
+                continue;
+            }
             let Some((first, _)) = named.first() else {
-                self.problems.lacks(&item, "path", &path);
+                let finding = rules::missing_key::RULE.finding(
+                    Place::At(item.origin),
+                    format!("`{path}` has no `path`"),
+                    "nothing is included".to_owned(),
+                    "add `path: FILE`".to_owned(),
+                );
+                self.problems.findings.push(Finding { severity: Severity::Warning, ..finding.about(path.to_string()) });
                 continue;
             };
             if let Some((remote, origin)) = named.iter().find(|(name, _)| is_remote_file(name)) {

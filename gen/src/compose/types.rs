@@ -37,23 +37,35 @@ enum Kind {
     Mode,
     /// A text, also written as a number.
     Text,
+    /// `true` or `false`, also in quotes.
+    Bool,
+    /// A whole number, also in quotes.
+    Int,
+    /// A whole number that is not negative, and not in quotes.
+    Natural,
 }
 
 /// Ways below a service.
 const SERVICE: &[(&[&str], Kind)] = &[
     (&["annotations"], Kind::Labels),
+    (&["attach"], Kind::Bool),
     (&["blkio_config", "device_read_bps", "*", "rate"], Kind::Bytes),
     (&["blkio_config", "device_read_iops", "*", "rate"], Kind::Bytes),
     (&["blkio_config", "device_write_bps", "*", "rate"], Kind::Bytes),
     (&["blkio_config", "device_write_iops", "*", "rate"], Kind::Bytes),
+    (&["blkio_config", "weight"], Kind::Natural),
+    (&["blkio_config", "weight_device", "*", "weight"], Kind::Natural),
     (&["build", "additional_contexts"], Kind::Labels),
     (&["build", "args"], Kind::Variables),
     (&["build", "cache_from"], Kind::Strings),
     (&["build", "cache_to"], Kind::Strings),
     (&["build", "extra_hosts"], Kind::Hosts),
     (&["build", "labels"], Kind::Labels),
+    (&["build", "no_cache"], Kind::Bool),
     (&["build", "no_cache_filter"], Kind::Strings),
     (&["build", "platforms"], Kind::Strings),
+    (&["build", "privileged"], Kind::Bool),
+    (&["build", "pull"], Kind::Bool),
     (&["build", "secrets", "*", "mode"], Kind::Mode),
     (&["build", "shm_size"], Kind::Bytes),
     (&["build", "tags"], Kind::Strings),
@@ -61,21 +73,28 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["configs", "*", "mode"], Kind::Mode),
     (&["cpus"], Kind::Number),
     (&["deploy", "labels"], Kind::Labels),
+    (&["deploy", "placement", "max_replicas_per_node"], Kind::Natural),
     (&["deploy", "resources", "limits", "cpus"], Kind::Number),
     (&["deploy", "resources", "limits", "memory"], Kind::Bytes),
+    (&["deploy", "resources", "limits", "pids"], Kind::Int),
     (&["deploy", "resources", "reservations", "cpus"], Kind::Number),
     (&["deploy", "resources", "reservations", "devices", "*", "count"], Kind::Count),
     (&["deploy", "resources", "reservations", "devices", "*", "options"], Kind::Labels),
+    (&["deploy", "resources", "reservations", "generic_resources", "*", "discrete_resource_spec", "value"], Kind::Int),
     (&["deploy", "resources", "reservations", "memory"], Kind::Bytes),
     (&["deploy", "restart_policy", "delay"], Kind::Duration),
+    (&["deploy", "restart_policy", "max_attempts"], Kind::Natural),
     (&["deploy", "restart_policy", "window"], Kind::Duration),
     (&["deploy", "rollback_config", "delay"], Kind::Duration),
     (&["deploy", "rollback_config", "monitor"], Kind::Duration),
+    (&["deploy", "rollback_config", "parallelism"], Kind::Natural),
     (&["deploy", "update_config", "delay"], Kind::Duration),
     (&["deploy", "update_config", "monitor"], Kind::Duration),
+    (&["deploy", "update_config", "parallelism"], Kind::Natural),
     (&["dns"], Kind::Strings),
     (&["dns_search"], Kind::Strings),
     (&["entrypoint"], Kind::Shell),
+    (&["env_file", "*", "required"], Kind::Bool),
     (&["environment"], Kind::Variables),
     (&["expose", "*"], Kind::Text),
     (&["extra_hosts"], Kind::Hosts),
@@ -83,6 +102,7 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["gpus", "*", "options"], Kind::Labels),
     (&["group_add", "*"], Kind::Text),
     (&["healthcheck", "interval"], Kind::Duration),
+    (&["healthcheck", "retries"], Kind::Natural),
     (&["healthcheck", "start_interval"], Kind::Duration),
     (&["healthcheck", "start_period"], Kind::Duration),
     (&["healthcheck", "timeout"], Kind::Duration),
@@ -94,12 +114,17 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["memswap_limit"], Kind::Bytes),
     (&["networks", "*", "driver_opts"], Kind::Labels),
     (&["ports", "*", "published"], Kind::Text),
+    (&["ports", "*", "target"], Kind::Natural),
     (&["post_start", "*", "command"], Kind::Shell),
     (&["post_start", "*", "environment"], Kind::Variables),
+    (&["post_start", "*", "privileged"], Kind::Bool),
     (&["pre_start", "*", "command"], Kind::Shell),
     (&["pre_start", "*", "environment"], Kind::Variables),
+    (&["pre_start", "*", "per_replica"], Kind::Bool),
+    (&["pre_start", "*", "privileged"], Kind::Bool),
     (&["pre_stop", "*", "command"], Kind::Shell),
     (&["pre_stop", "*", "environment"], Kind::Variables),
+    (&["pre_stop", "*", "privileged"], Kind::Bool),
     (&["provider", "options", "*"], Kind::Texts),
     (&["secrets", "*", "mode"], Kind::Mode),
     (&["shm_size"], Kind::Bytes),
@@ -107,6 +132,8 @@ const SERVICE: &[(&[&str], Kind)] = &[
     (&["storage_opt"], Kind::Labels),
     (&["sysctls"], Kind::Labels),
     (&["tmpfs"], Kind::Strings),
+    (&["volumes", "*", "bind", "create_host_path"], Kind::Bool),
+    (&["volumes", "*", "tmpfs", "mode"], Kind::Natural),
     (&["volumes", "*", "tmpfs", "size"], Kind::Bytes),
     (&["volumes", "*", "volume", "labels"], Kind::Labels),
 ];
@@ -197,6 +224,29 @@ fn convert(node: &mut Node, kind: Kind, way: &[&str], owner: &str, problems: &mu
                 refuse(node, message, "write it in octal, as in `\"0440\"`");
             }
         },
+        (Kind::Bool, Some(text)) => match text.to_lowercase().as_str() {
+            "true" | "y" | "yes" | "on" => node.value = Value::Bool(true),
+            "false" | "n" | "no" | "off" => node.value = Value::Bool(false),
+            _ => {
+                let message = format!("`{}` is neither `true` nor `false`", shorten(&text));
+                refuse(node, message, "write `true` or `false`");
+            }
+        },
+        (Kind::Int, Some(text)) => match text.parse() {
+            Ok(number) => node.value = Value::Int(number),
+            Err(_) => {
+                let message = format!("`{}` is no whole number", shorten(&text));
+                refuse(node, message, "write a whole number");
+            }
+        },
+        (Kind::Natural, Some(text)) => {
+            let message = format!("`{}` is a text, and must be a number", shorten(&text));
+            refuse(node, message, "write a number, without quotes");
+        }
+        (Kind::Natural, None) if node.int().is_some_and(|number| number < 0) => {
+            let message = format!("{} is less than 0", node.int().unwrap_or(0));
+            refuse(node, message, "write 0 or more");
+        }
         (Kind::Text, None) => {
             if let Some(text) = node.scalar() {
                 node.value = Value::String(text);
