@@ -134,4 +134,56 @@ mod files {
             }
         }
     }
+
+    fn lint_stdin(folder: &Path, arguments: &[&str], text: &str) -> Output {
+        use std::io::Write as _;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cbwgen"));
+        let pipe = std::process::Stdio::piped;
+        let command = command.arg("lint").args(arguments).current_dir(folder).stdin(pipe()).stdout(pipe()).stderr(pipe());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    #[test]
+    fn standard_input_is_told_apart_by_its_content() {
+        let folder = folder();
+        for (arguments, text, expected) in [
+            (&["-", "--format", "short"][..], "[broker.Bro]\n", "<stdin>:1:9: error[wrong-value]"),
+            (&["-", "--format", "short"], "services:\n  a: {}\n", "<stdin>:2:3: error[no-image]"),
+            (&["-f", "-", "--format", "short"], "services:\n  a: {}\n", "<stdin>:2:3: error[no-image]"),
+        ] {
+            let output = lint_stdin(folder.path(), arguments, text);
+            assert!(says(&output).starts_with(expected), "{}", says(&output));
+            assert_eq!(output.status.code(), Some(1));
+        }
+    }
+
+    /// A fix keeps what it does not speak of: comments, line breaks, permissions; and it never leaves the project.
+    #[test]
+    #[cfg(unix)]
+    fn a_fix_changes_its_own_bytes_only() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("base.yaml");
+        let project = folder.path().join("project");
+        std::fs::create_dir(&project).unwrap();
+        let base = "services:\n  base:\n    image: nginx:1.27 # cbwgen: allow(unpined-image)\n";
+        std::fs::write(&outside, base).unwrap();
+        let compose = project.join("compose.yaml");
+        let text =
+            "# cbwgen: allow-file(unpined-image)  why\r\nservices:\r\n\r\n  web: {extends: {file: ../base.yaml, service: base}}   # é\r\n";
+        std::fs::write(&compose, text).unwrap();
+        std::fs::set_permissions(&compose, std::fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&outside, project.join("docker-compose.yml")).unwrap();
+
+        let output = cbwgen(&project, &["lint", ".", "--fix"]);
+        assert_eq!(output.status.code(), Some(0), "{}", says(&output));
+        let fixed = std::fs::read_to_string(&compose).unwrap();
+        assert_eq!(fixed, text.replace("unpined", "unpinned"));
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), base);
+        assert_eq!(std::fs::metadata(&compose).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::read_dir(&project).unwrap().count(), 2, "nothing is left behind");
+        assert_eq!(says(&cbwgen(&project, &["lint", ".", "--fix", "--dry-run"])), "");
+    }
 }

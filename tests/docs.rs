@@ -1,6 +1,8 @@
 //! Everything that is made of the code is checked in, and is what the code says today.
 //! `SNAPSHOTS=overwrite cargo test -p cbwgen --test docs` writes it again.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be read fails the test")]
+
 use snapbox::{Data, assert_data_eq, data::DataFormat};
 use std::path::Path;
 
@@ -79,6 +81,34 @@ fn every_key_has_a_description() {
     let mut without = Vec::new();
     look("", &schema, &mut without);
     assert_eq!(without, Vec::<String>::new());
+}
+
+/// What the reader refuses in Compose projects has examples too: `tests/rules/RULE/fail.yaml`, and what a user then reads.
+#[test]
+fn examples_of_the_reader_are_what_it_says() {
+    use cbwgen::compose::files::Disk;
+    use cbwgen::compose::load::Options;
+    use cbwgen::lint::{project, settings::Settings};
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/rules").canonicalize().unwrap();
+    let is_reader = |rule: &&&cbwgen::rules::Rule| rule.check.is_none() && rule.compose.is_none();
+    let mut seen = 0;
+    for rule in cbwgen::rules::ALL.iter().filter(is_reader) {
+        let current = folder.join(rule.name);
+        for name in ["fail.yaml", "pass.yaml"].into_iter().filter(|name| current.join(name).exists()) {
+            let options = Options { files: vec![name.into()], current: current.clone(), ..Options::default() };
+            let linted = project::lint(&options, &Disk { current: current.clone() }, None, &Settings::default()).unwrap();
+            let said = cbwgen::report::text::report(&linted.sources, &linted.findings, false);
+            if name == "fail.yaml" {
+                assert!(linted.findings.iter().all(|located| located.finding.rule == rule.name), "{said}");
+                assert_data_eq!(said, Data::read_from(&current.join("fail.stderr"), None).raw());
+                seen += 1;
+            } else {
+                assert!(linted.findings.iter().all(|located| !located.finding.refused), "{said}");
+            }
+        }
+    }
+    assert!(seen >= 8);
 }
 
 /// `cbwgen explain` shows every rule at work, without the repository.

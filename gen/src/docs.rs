@@ -107,6 +107,7 @@ fn language(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("toml") => "toml",
         Some("yaml" | "yml") => "yaml",
+        Some("json") => "json",
         _ if name.contains("Dockerfile") => "dockerfile",
         _ => "text",
     }

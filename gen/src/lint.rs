@@ -119,8 +119,8 @@ pub fn lint_with(loaded: &Loaded, facts: &Facts, settings: &Settings) -> Vec<Loc
         findings.extend(lints.keys().filter_map(|name| about_lint(name, Place::Key(pointer(["lints", name])))));
     }
     let located = findings.into_iter().map(|finding| locate(finding, std::slice::from_ref(source), Some(root))).collect();
-    let judged = Judged { all: plan.complete, firewall: firewall.is_some(), compose: false };
-    settle(located, std::slice::from_ref(source), &settings, judged)
+    let judged = Judged { all: plan.complete, firewall: firewall.is_some(), compose: false, passed_over: Vec::new() };
+    settle(located, std::slice::from_ref(source), &settings, &judged)
 }
 
 /// Something to say of a rule's name in `[lints]` or a comment.

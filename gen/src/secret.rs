@@ -67,6 +67,8 @@ fn conceal_line(line: &str) -> String {
 fn secret_length(value: &str, flow: bool, quoted: bool) -> (usize, usize) {
     let inside = |text: &str, end: &[char]| text.find(end).unwrap_or(text.len());
     match value.chars().next() {
+        // A table, a list, a text that follows: what is a secret in them has a key of its own.
+        Some('{' | '[' | '|' | '>') => (0, 0),
         Some(quote @ ('"' | '\'')) if !quoted => (1, inside(&value[1..], &[quote, '\n'])),
         _ => {
             let end = if flow { &['"', '\'', '\r', '\n', ',', '}', ']'][..] } else { &['"', '\'', '\r', '\n'] };
@@ -119,6 +121,8 @@ mod tests {
             "  DB_PASSWORD_FILE: /run/secrets/db\n",
             "  image: secret:1.2\n",
             "  secrets: [a]\n",
+            "secrets = { db_password = { file = \"./db_password.txt\" } }\n",
+            "  db_password: {file: ./db_password.txt}\n",
             "  - DB_PASSWORD\n",
             "  TOKEN: $TOKEN\n",
         ] {

@@ -205,13 +205,13 @@ impl<'a> Judge<'a> {
         for path in paths {
             let is_stdin = path.as_os_str() == "-";
             let found = if is_stdin { Some(self.world.read_stdin()?) } else { None };
-            match targets::of(path, found) {
+            let mut wrong = Vec::new();
+            match targets::of(path, found, &mut wrong) {
                 Ok(found) => targets.extend(found),
-                Err(error) => {
-                    complain(&error);
-                    failed = true;
-                }
+                Err(error) => wrong.push(error),
             }
+            wrong.iter().for_each(complain);
+            failed |= !wrong.is_empty();
         }
         let mut seen = std::collections::HashSet::new();
         targets.retain(|target| seen.insert(target.clone()));

@@ -26,18 +26,19 @@ const TOPOLOGY: &str = "topology.toml";
 
 /// What is linted when nothing is named: the topology, or the Compose project here.
 pub(super) fn here(current: &Path) -> Target {
-    let is_project = !current.join(TOPOLOGY).exists() && NAMES.iter().any(|name| current.join(name).is_file());
+    let is_project = || NAMES.iter().any(|name| current.join(name).is_file()) || std::env::var_os("COMPOSE_FILE").is_some();
+    let is_project = !current.join(TOPOLOGY).exists() && is_project();
     if is_project { Target::Project(Vec::new()) } else { Target::Topology(TOPOLOGY.into()) }
 }
 
-/// What a path stands for.
-pub(super) fn of(path: &Path, stdin: Option<&str>) -> anyhow::Result<Vec<Target>> {
+/// What a path stands for. Folders in it that cannot be read are told to `unreadable`.
+pub(super) fn of(path: &Path, stdin: Option<&str>, unreadable: &mut Vec<anyhow::Error>) -> anyhow::Result<Vec<Target>> {
     if path.as_os_str() == "-" {
         let is_topology = stdin.is_none_or(is_toml);
         return Ok(vec![if is_topology { Target::Topology("-".into()) } else { Target::Project(vec![STDIN.into()]) }]);
     }
     if path.is_dir() {
-        return below(path);
+        return below(path, unreadable);
     }
     Ok(vec![match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => Target::Topology(path.to_owned()),
@@ -71,11 +72,21 @@ fn project(path: &Path) -> Target {
 
 /// Every topology and Compose project below a folder, by path. What `.gitignore` and `.ignore` name is left out, and so is
 /// what is hidden.
-fn below(folder: &Path) -> anyhow::Result<Vec<Target>> {
+fn below(folder: &Path, unreadable: &mut Vec<anyhow::Error>) -> anyhow::Result<Vec<Target>> {
     let mut targets = Vec::new();
     // A folder is a project even when it is no repository: its `.gitignore` is obeyed all the same.
     let walk = WalkBuilder::new(folder).require_git(false).sort_by_file_name(Ord::cmp).build();
-    for entry in walk.filter_map(Result::ok).filter(|entry| entry.file_type().is_some_and(|kind| !kind.is_dir())) {
+    for entry in walk {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                unreadable.push(anyhow::anyhow!("cannot search `{}`: {error}", folder.display()));
+                continue;
+            }
+        };
+        if entry.file_type().is_none_or(|kind| kind.is_dir()) {
+            continue;
+        }
         let Some(name) = entry.file_name().to_str() else { continue };
         let path = || entry.path().strip_prefix(".").unwrap_or(entry.path());
         if NAMES.contains(&name) {
@@ -84,7 +95,7 @@ fn below(folder: &Path) -> anyhow::Result<Vec<Target>> {
             targets.push(Target::Topology(path().to_owned()));
         }
     }
-    if targets.is_empty() {
+    if targets.is_empty() && unreadable.is_empty() {
         bail!("cannot lint `{}`: there is neither a topology nor a Compose file in it", folder.display());
     }
     Ok(targets)
@@ -138,7 +149,7 @@ mod tests {
         write("old/compose.yaml", "");
         let path = |path: &str| folder.path().join(path);
         assert_eq!(
-            of(folder.path(), None).unwrap(),
+            of(folder.path(), None, &mut Vec::new()).unwrap(),
             [
                 Target::Project(vec![path("a/compose.yaml"), path("a/compose.override.yaml")]),
                 Target::Topology(path("b/demo.toml")),
@@ -147,10 +158,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            of(&path("a/compose.override.yaml"), None).unwrap(),
-            of(&path("a/compose.yaml"), None).unwrap(),
+            of(&path("a/compose.override.yaml"), None, &mut Vec::new()).unwrap(),
+            of(&path("a/compose.yaml"), None, &mut Vec::new()).unwrap(),
             "an override alone is no project"
         );
-        assert_eq!(of(&path("a/other.yaml"), None).unwrap(), [Target::Project(vec![path("a/other.yaml")])]);
+        assert_eq!(of(&path("a/other.yaml"), None, &mut Vec::new()).unwrap(), [Target::Project(vec![path("a/other.yaml")])]);
     }
 }

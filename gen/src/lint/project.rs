@@ -5,11 +5,12 @@ use super::{Judged, Located, locate, settle, sort};
 use crate::compose::files::Files;
 use crate::compose::load::{self, Options};
 use crate::compose::surroundings::Surroundings;
+use crate::compose::tree::Node;
 use crate::compose::{Context, Project};
 use crate::finding::Finding;
 use crate::firewall::Ufw;
 use crate::rules;
-use crate::source::{ReadError, Source};
+use crate::source::{Origin, ReadError, Source};
 
 /// Findings of the loader at their places.
 #[must_use]
@@ -46,7 +47,22 @@ pub fn lint(options: &Options, files: &dyn Files, firewall: Option<&Ufw>, settin
     let mut sources = std::mem::take(&mut project.sources);
     sources.extend(around);
     let located = findings.into_iter().map(|finding| locate(finding, &sources, None)).collect();
-    let judged = Judged { all: project.complete, firewall: firewall.is_some(), compose: true };
-    let findings = settle(located, &sources, settings, judged);
+    let judged = Judged { all: project.complete, firewall: firewall.is_some(), compose: true, passed_over: passed_over(&project) };
+    let findings = settle(located, &sources, settings, &judged);
     Ok(Linted { sources, findings, project })
+}
+
+/// Where the services stand that no active profile has.
+fn passed_over(project: &Project) -> Vec<Origin> {
+    let mut places = Vec::new();
+    let mut nodes: Vec<&Node> = project.disabled.values().collect();
+    while let Some(node) = nodes.pop() {
+        places.push(node.origin);
+        nodes.extend(node.items());
+        for (_, entry) in node.entries() {
+            places.push(entry.key);
+            nodes.push(&entry.node);
+        }
+    }
+    places
 }

@@ -11,7 +11,7 @@ use crate::source::{Origin, Source};
 use crate::spec::Level;
 
 /// How much was judged: what was not may well have comments that allow nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Judged {
     /// Whether every rule could be asked.
     pub all: bool,
@@ -19,19 +19,22 @@ pub(crate) struct Judged {
     pub firewall: bool,
     /// Whether this is a Compose project.
     pub compose: bool,
+    /// Places that no rule looked at: services behind profiles that are not active.
+    pub passed_over: Vec<Origin>,
 }
 
 impl Judged {
-    /// Whether a rule had its say.
-    fn by(self, rule: &Rule, settings: &Settings) -> bool {
+    /// Whether a rule had its say where a comment allows something.
+    fn by(&self, rule: &Rule, settings: &Settings, file: usize, allow: &Allow) -> bool {
         let asked = if self.compose { rule.compose.is_some() } else { rule.check.is_some() };
         let can_tell = self.firewall || !(rule.name.starts_with("ufw-") || rule.name == "outside-client-shut-out");
-        self.all && asked && can_tell && settings.asks(rule)
+        let covers = |origin: &Origin| origin.file as usize == file && allow.covers.contains(&(origin.start as usize));
+        self.all && asked && can_tell && settings.asks(rule) && !self.passed_over.iter().any(covers)
     }
 }
 
 /// Sets levels, takes out what comments allow, tells which of these allow nothing, and sorts by place.
-pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Settings, judged: Judged) -> Vec<Located> {
+pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Settings, judged: &Judged) -> Vec<Located> {
     let comments: Vec<Vec<Allow>> = sources.iter().map(|source| allows(source, Syntax::of(&source.name))).collect();
     let at = |file: usize, span: &std::ops::Range<usize>| Place::At(origin(file, span));
     let mut all = found;
@@ -47,7 +50,9 @@ pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Setting
     all.retain(|located| {
         let rule = located.finding.rule;
         let mut allowed = false;
-        for (file, allow) in each(&comments).filter(|(file, allow)| *file == located.file && allow.covers(rule, located.span.start)) {
+        let file = located.file;
+        let own = comments.get(file).into_iter().flatten();
+        for allow in own.filter(|allow| allow.covers(rule, located.span.start)) {
             let names: Vec<usize> = match &allow.what {
                 Allowed::Rules(rules) => rules.iter().filter(|(name, _)| name == rule).map(|(_, span)| span.start).collect(),
                 _ => Vec::new(),
@@ -70,7 +75,7 @@ pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Setting
                 let Some(rule) = rules::by_name(name) else { continue };
                 if refused.contains(&(file, span.start)) && !rule.is_fixed() {
                     unused.push(rules::unused_allow::refused(name, at(file, span)));
-                } else if judged.by(rule, settings) && !used.contains(&(file, span.start)) {
+                } else if judged.by(rule, settings, file, allow) && !used.contains(&(file, span.start)) {
                     unused.push(rules::unused_allow::unused(name, at(file, span)));
                 }
             }
@@ -123,4 +128,45 @@ fn set_level(mut located: Located, settings: &Settings) -> Option<Located> {
         None => located.finding.severity,
     };
     Some(located)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Finding;
+
+    /// What is left of findings (rule, byte, refused) of a Compose file.
+    fn left(text: &str, found: &[(&'static str, usize, bool)], settings: &Settings, passed_over: Vec<Origin>) -> Vec<String> {
+        let sources = [Source::new("compose.yaml", text)];
+        let located = found.iter().map(|(rule, start, refused)| {
+            let place = Place::At(origin(0, &(*start..start + 1)));
+            let mut finding = Finding::new(rule, Severity::Warning, place, "m".to_owned(), "c".to_owned(), "h".to_owned());
+            finding.refused = *refused;
+            locate(finding, &sources, None)
+        });
+        let judged = Judged { all: true, firewall: true, compose: false, passed_over };
+        let settled = settle(located.collect(), &sources, settings, &judged);
+        settled.iter().map(|located| format!("{}:{}", located.start.line, located.finding.rule)).collect()
+    }
+
+    #[test]
+    fn a_comment_allows_what_it_names_and_a_dclint_comment_all() {
+        let text = "a: 1 # cbwgen: allow(port-clash)\nb: 2 # dclint disable-line\n";
+        let found = [("port-clash", 0, false), ("shared-log", 0, false), ("shared-log", 33, false), ("port-clash", 33, true)];
+        assert_eq!(left(text, &found, &Settings::default(), Vec::new()), ["1:shared-log", "2:port-clash"]);
+        let all = Settings { no_allow: true, ..Settings::default() };
+        assert_eq!(left(text, &found, &all, Vec::new()).len(), 4);
+    }
+
+    #[test]
+    fn a_comment_that_allows_nothing_is_told() {
+        let text = "a: 1 # cbwgen: allow(port-clash)\n";
+        assert_eq!(left(text, &[], &Settings::default(), Vec::new()), ["1:unused-allow"]);
+        assert_eq!(left(text, &[("port-clash", 0, true)], &Settings::default(), Vec::new()), ["1:port-clash", "1:unused-allow"]);
+        assert_eq!(left(text, &[], &Settings::default(), vec![origin(0, &(3..4))]), [""; 0], "nobody looked there");
+        let silent = Settings { levels: [("port-clash".to_owned(), Level::Allow)].into_iter().collect(), ..Settings::default() };
+        assert_eq!(left(text, &[], &silent, Vec::new()), [""; 0], "nobody asked");
+        let pedantic = "a: 1 # cbwgen: allow(port-clash, unused-allow)\n";
+        assert_eq!(left(pedantic, &[], &Settings::default(), Vec::new()), [""; 0], "it may be allowed to stay");
+    }
 }

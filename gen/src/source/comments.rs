@@ -206,4 +206,50 @@ mod tests {
             assert_eq!(Syntax::of(name), syntax, "{name}");
         }
     }
+
+    proptest::proptest! {
+        /// Whatever a file holds: names and what is covered lie within it.
+        #[test]
+        fn any_text_is_read(words in proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..40)) {
+            let text = words.concat();
+            let source = Source::new("t", text.as_str());
+            for syntax in [Syntax::Toml, Syntax::Yaml, Syntax::Dockerfile] {
+                for allow in allows(&source, syntax) {
+                    assert!(allow.covers.start <= allow.covers.end && allow.covers.end <= text.len() + 1);
+                    if let Allowed::Rules(rules) = allow.what {
+                        for (name, span) in &rules {
+                            assert_eq!(&text[span.clone()], name);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    const PIECES: [&str; 24] = [
+        "# cbwgen: allow(",
+        "# cbwgen: allow(x, é )",
+        "# cbwgen: allow-file(y)",
+        "# dclint disable-line",
+        "# dclint disable a",
+        "\n",
+        "\r\n",
+        "  ",
+        "a: ",
+        "- ",
+        "\"",
+        "'",
+        "|",
+        ">-",
+        "---",
+        "[a]",
+        "\\",
+        "FROM x",
+        "é",
+        ")",
+        ",",
+        ": ",
+        "\u{feff}",
+        "\t",
+    ];
 }

@@ -7,14 +7,12 @@ use crate::source::Source;
 
 /// What dclint's rules are called here. Those about taste alone (orders, quotes around volumes) have no counterpart.
 const RULES: &[(&str, &[&str])] = &[
-    ("no-build-and-image", &["build-and-image"]),
-    ("no-duplicate-container-names", &["duplicate-container-name"]),
-    ("no-duplicate-exported-ports", &["port-clash", "duplicate-port"]),
-    ("no-unbound-port-interfaces", &["published-everywhere"]),
+    ("no-duplicate-container-names", &["duplicate-name"]),
+    ("no-duplicate-exported-ports", &["port-clash", "published-replicas"]),
+    ("no-unbound-port-interfaces", &["published-to-all", "published-internal"]),
     ("no-version-field", &["obsolete-version"]),
-    ("require-quotes-in-ports", &["unquoted-port"]),
-    ("service-image-require-explicit-tag", &["unpinned-image"]),
-    ("invalid-schema", &[]),
+    ("require-quotes-in-ports", &["reformatted-number"]),
+    ("service-image-require-explicit-tag", &["latest-image", "unpinned-image"]),
 ];
 
 /// A comment of dclint without its first word. `first`: whether it is the first comment of the file, where alone what holds
@@ -59,7 +57,7 @@ mod tests {
     #[test]
     fn a_file_is_disabled_at_its_start() {
         let text = "---\n# dclint disable service-image-require-explicit-tag no-version-field\na: 1\n";
-        assert_eq!(yaml(text), [(vec!["unpinned-image".into(), "obsolete-version".into()], text.into())]);
+        assert_eq!(yaml(text), [(vec!["latest-image".into(), "unpinned-image".into(), "obsolete-version".into()], text.into())]);
         assert_eq!(yaml("# dclint disable-file\n"), [(vec!["*".into()], "# dclint disable-file\n".into())]);
         assert_eq!(yaml("a: 1\n# dclint disable\n"), []);
     }
