@@ -61,6 +61,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     env_files(context, findings);
 }
 
+/// Whether the name of a variable is a piece of a secret, which must not be told.
+pub(crate) fn is_piece(all: &Surroundings<'_>, variable: &Variable) -> bool {
+    let text = all.text_of(variable.origin);
+    is_glued(text, &variable.name) && is_secret_name(&name_of(&variable.path, text))
+}
+
 /// Variables that are not set, where the text says nothing of that.
 pub(crate) fn eaten(project: &Project) -> impl Iterator<Item = &Variable> {
     project.variables.iter().filter(|variable| variable.value.is_none() && !variable.has_operator)
