@@ -155,14 +155,12 @@ fn command(node: Option<&Node>) -> Json {
     }
 }
 
-#[expect(clippy::cognitive_complexity, reason = "one line a key, in the order of the specification")]
 fn service(node: &Node) -> Json {
     let mut map = JsonMap::new();
     for (key, entry) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
         let node = &entry.node;
         let value = match key {
             "command" | "entrypoint" | "env_file" | "label_file" => continue,
-            "annotations" | "labels" | "sysctls" | "storage_opt" | "environment" => plain(node),
             "build" => build(node),
             "deploy" => deploy(node),
             "healthcheck" => healthcheck(node),

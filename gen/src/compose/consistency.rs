@@ -127,7 +127,7 @@ pub fn check(root: &Node, disabled: &IndexMap<String, Node>, problems: &mut Prob
     for (name, entry) in sections(root, "services") {
         if entry.node.map().is_none() {
             if entry.node.is_null() {
-                project.no_image(name, entry, problems);
+                Project::no_image(name, entry, problems);
             }
             continue;
         }
@@ -168,7 +168,7 @@ struct Project<'n> {
 }
 
 impl Project<'_> {
-    fn no_image(&self, name: &str, entry: &Entry, problems: &mut Problems) {
+    fn no_image(name: &str, entry: &Entry, problems: &mut Problems) {
         let message = format!("the service `{name}` has neither an image nor a build");
         let path = Path::ROOT.key("services");
         problems.refuse(&rules::no_image::RULE, entry.key, path.key(name), message, "add `image: NAME:VERSION` or `build: FOLDER`");
@@ -217,7 +217,7 @@ impl Project<'_> {
         let misspelt =
             map.iter().any(|(key, entry)| entry.node.value == Value::Wrong && did_you_mean(key, ["image", "build", "provider"]).is_some());
         if !is("image") && !is("build") && !is("provider") && !misspelt {
-            self.no_image(name, entry, problems);
+            Self::no_image(name, entry, problems);
         }
         self.build(name, service, path, problems);
         if is("network_mode") {
@@ -236,7 +236,7 @@ impl Project<'_> {
             }
             self.unknown("networks", network, entry.key, &networks, &format!("`{name}` is on the network"), problems);
         }
-        self.healthcheck(service, path, problems);
+        Self::healthcheck(service, path, problems);
         let needs = path.key("depends_on");
         for (need, entry) in service.get("depends_on").into_iter().flat_map(Node::entries) {
             let required = entry.node.get("required").is_none_or(Node::is_true);
@@ -324,7 +324,7 @@ impl Project<'_> {
         }
     }
 
-    fn healthcheck(&self, service: &Node, path: &Path<'_>, problems: &mut Problems) {
+    fn healthcheck(service: &Node, path: &Path<'_>, problems: &mut Problems) {
         let Some(test) = service.at(&["healthcheck", "test"]) else { return };
         let Some(first) = test.items().first() else { return };
         let text = first.scalar().unwrap_or_default();

@@ -87,7 +87,12 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
     }
     let name = loader.name(options, &named, &mut environment);
     let mut root = loader.model(&named, &directory, &environment, &mut Vec::new())?;
-    let first = loader.project.sources.iter().position(|source| !source.name.ends_with(".env")).unwrap_or(0);
+    let first = loader
+        .project
+        .sources
+        .iter()
+        .position(|source| FilePath::new(&source.name).file_name().is_some_and(|name| name != ".env"))
+        .unwrap_or(0);
     let start = Origin { file: u32::try_from(first).unwrap_or(0), start: 0, end: 0 };
     if root.map().is_none_or(Map::is_empty) && loader.problems.findings.is_empty() {
         let help = "add `services:` with at least one service";
@@ -764,9 +769,8 @@ impl Loader<'_> {
         found: &mut Map,
         (origin, place): (Origin, &str),
     ) {
-        let source = match self.files.read(path) {
-            Ok(source) => source,
-            Err(_) => return self.missing(&self.short(path), path, origin, place, "read"),
+        let Ok(source) = self.files.read(path) else {
+            return self.missing(&self.short(path), path, origin, place, "read");
         };
         let known = self.project.sources.iter().position(|known| known.name == source.name);
         let file = match known {

@@ -277,7 +277,7 @@ fn mapping(node: &mut Node, variables: bool) -> Result<(), (crate::source::Origi
     let mut wrong = Ok(());
     match &mut node.value {
         Value::List(items) => {
-            let mut map = Map::with_capacity_and_hasher(items.len(), Default::default());
+            let mut map = Map::default();
             for item in std::mem::take(items) {
                 let Some(text) = item.scalar() else { continue };
                 let origin = item.origin;
