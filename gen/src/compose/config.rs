@@ -26,7 +26,15 @@ pub fn yaml(project: &Project) -> String {
             service.retain(|key, value| !(ALWAYS.contains(&key.as_str()) && value.is_null()));
         }
     }
-    serde_yaml::to_string(&document).unwrap_or_default()
+    // What belongs together stands in the order of the specification.
+    let mut ordered = JsonMap::new();
+    for section in ["name", "services", "networks", "volumes", "secrets", "configs", "models"] {
+        if let Some(value) = document.as_object_mut().and_then(|map| map.shift_remove(section)) {
+            ordered.insert(section.to_owned(), value);
+        }
+    }
+    ordered.extend(document.as_object_mut().map(std::mem::take).into_iter().flatten());
+    serde_yaml::to_string(&ordered).unwrap_or_default()
 }
 
 /// The model as Compose's own types print it.
