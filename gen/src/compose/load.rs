@@ -132,12 +132,7 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
 }
 
 /// The files of a project, absolute.
-fn files_of(
-    options: &Options,
-    environment: &Environment,
-    folder: &FilePath,
-    files: &dyn Files,
-) -> Result<Vec<PathBuf>, ReadError> {
+fn files_of(options: &Options, environment: &Environment, folder: &FilePath, files: &dyn Files) -> Result<Vec<PathBuf>, ReadError> {
     let absolute = |path: &PathBuf| if path.as_os_str() == "-" { path.clone() } else { paths::join(&options.current, path) };
     if !options.files.is_empty() {
         return Ok(options.files.iter().map(absolute).collect());
