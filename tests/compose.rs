@@ -54,7 +54,7 @@ fn environment(text: &str) -> BTreeMap<String, String> {
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         match word.split_once('=') {
             Some((name, value)) => {
-                last = name.to_owned();
+                name.clone_into(&mut last);
                 variables.insert(last.clone(), value.to_owned());
             }
             None => {
@@ -111,21 +111,21 @@ fn models_are_those_of_compose() {
         if found == expected {
             right += 1;
         } else {
-            wrong.push(format!("{}\n{}", row.file, difference(&expected, &found, String::new())));
+            wrong.push(format!("{}\n{}", row.file, difference(&expected, &found, "")));
         }
     }
     println!("{right} right, {} wrong\n{}", wrong.len(), wrong.join("\n"));
     assert!(wrong.len() * 20 <= right, "models differ");
 }
 
-fn difference(expected: &serde_json::Value, found: &serde_json::Value, path: String) -> String {
+fn difference(expected: &serde_json::Value, found: &serde_json::Value, path: &str) -> String {
     match (expected.as_object(), found.as_object()) {
         (Some(a), Some(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             let null = serde_json::json!("<missing>");
             keys.into_iter()
                 .filter(|key| a.get(*key) != b.get(*key))
-                .map(|key| difference(a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null), format!("{path}.{key}")))
+                .map(|key| difference(a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null), &format!("{path}.{key}")))
                 .collect()
         }
         _ => format!("    {path}: expected {expected}, found {found}\n"),

@@ -91,6 +91,8 @@ impl Stage {
         let kind = match self.chance.below(100) {
             0..40 => {
                 self.workers[index].service.kill()?;
+                // It was stopped, perhaps; there is nobody left to go on.
+                self.workers[index].stopped_until = None;
                 self.pause(away)?;
                 self.workers[index] = Worker { service: self.start_worker(index)?, stopped_until: None };
                 0

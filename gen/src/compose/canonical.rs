@@ -108,11 +108,11 @@ fn service(node: &mut Node, path: &Path<'_>, open_ports: &mut usize, problems: &
     if let Some(Value::List(items)) = get(service, "dns").map(|node| &mut node.value) {
         items.retain(|item| !item.is_null() && item.str() != Some(""));
     }
-    if let Some(gpus) = get(service, "gpus") {
-        if gpus.str().is_some() {
-            let origin = gpus.origin;
-            *gpus = Node::new(origin, Value::List(vec![mapping(origin, [("count", Value::String("all".to_owned()))])]));
-        }
+    if let Some(gpus) = get(service, "gpus")
+        && gpus.str().is_some()
+    {
+        let origin = gpus.origin;
+        *gpus = Node::new(origin, Value::List(vec![mapping(origin, [("count", Value::String("all".to_owned()))])]));
     }
     for key in ["networks", "models"] {
         if let Some(node) = get(service, key) {
@@ -160,61 +160,61 @@ fn build(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
         each_item(secrets, &path.key("secrets"), |secret, _| source_of(secret));
     }
     for key in ["provenance", "sbom"] {
-        if let Some(node) = get(build, key) {
-            if let (true, Some(text)) = (node.str().is_none(), node.scalar()) {
-                node.value = Value::String(text);
-            }
+        if let Some(node) = get(build, key)
+            && let (true, Some(text)) = (node.str().is_none(), node.scalar())
+        {
+            node.value = Value::String(text);
         }
     }
-    if let Some(node) = get(build, "additional_contexts") {
-        if let Value::List(items) = &mut node.value {
-            let mut map = Map::default();
-            for (index, item) in std::mem::take(items).into_iter().enumerate() {
-                let text = item.scalar().unwrap_or_default();
-                match text.split_once('=') {
-                    Some((name, value)) => {
-                        map.insert(name.to_owned(), Entry { key: item.origin, node: Node::text(item.origin, value) });
-                    }
-                    None => {
-                        let path = path.key("additional_contexts");
-                        let path = path.index(index);
-                        problems.refuse(
-                            &rules::wrong_value::RULE,
-                            item.origin,
-                            path,
-                            format!("`{path}` is no `NAME=CONTEXT`"),
-                            format!("write `{text}=./folder`, or another context behind the `=`"),
-                        );
-                    }
+    if let Some(node) = get(build, "additional_contexts")
+        && let Value::List(items) = &mut node.value
+    {
+        let mut map = Map::default();
+        for (index, item) in std::mem::take(items).into_iter().enumerate() {
+            let text = item.scalar().unwrap_or_default();
+            match text.split_once('=') {
+                Some((name, value)) => {
+                    map.insert(name.to_owned(), Entry { key: item.origin, node: Node::text(item.origin, value) });
+                }
+                None => {
+                    let path = path.key("additional_contexts");
+                    let path = path.index(index);
+                    problems.refuse(
+                        &rules::wrong_value::RULE,
+                        item.origin,
+                        path,
+                        format!("`{path}` is no `NAME=CONTEXT`"),
+                        format!("write `{text}=./folder`, or another context behind the `=`"),
+                    );
                 }
             }
-            node.value = Value::Map(map);
         }
+        node.value = Value::Map(map);
     }
-    if let Some(node) = get(build, "ssh") {
-        if let Value::List(items) = &mut node.value {
-            let mut map = Map::default();
-            for (index, item) in std::mem::take(items).into_iter().enumerate() {
-                let text = item.scalar().unwrap_or_default();
-                let (id, value) = match text.split_once('=') {
-                    Some((id, path)) => (id, Node::text(item.origin, path)),
-                    None if text == "default" => ("default", Node::new(item.origin, Value::Null)),
-                    None => {
-                        let path = path.key("ssh");
-                        problems.refuse(
-                            &rules::wrong_value::RULE,
-                            item.origin,
-                            path.index(index),
-                            format!("the SSH key `{text}` names no file"),
-                            format!("write `{text}=PATH`; `default` alone is the agent"),
-                        );
-                        continue;
-                    }
-                };
-                map.insert(id.to_owned(), Entry { key: item.origin, node: value });
-            }
-            node.value = Value::Map(map);
+    if let Some(node) = get(build, "ssh")
+        && let Value::List(items) = &mut node.value
+    {
+        let mut map = Map::default();
+        for (index, item) in std::mem::take(items).into_iter().enumerate() {
+            let text = item.scalar().unwrap_or_default();
+            let (id, value) = match text.split_once('=') {
+                Some((id, path)) => (id, Node::text(item.origin, path)),
+                None if text == "default" => ("default", Node::new(item.origin, Value::Null)),
+                None => {
+                    let path = path.key("ssh");
+                    problems.refuse(
+                        &rules::wrong_value::RULE,
+                        item.origin,
+                        path.index(index),
+                        format!("the SSH key `{text}` names no file"),
+                        format!("write `{text}=PATH`; `default` alone is the agent"),
+                    );
+                    continue;
+                }
+            };
+            map.insert(id.to_owned(), Entry { key: item.origin, node: value });
         }
+        node.value = Value::Map(map);
     }
 }
 

@@ -26,7 +26,15 @@ pub fn yaml(project: &Project) -> String {
             service.retain(|key, value| !(ALWAYS.contains(&key.as_str()) && value.is_null()));
         }
     }
-    serde_yaml::to_string(&document).unwrap_or_default()
+    // What belongs together stands in the order of the specification.
+    let mut ordered = JsonMap::new();
+    for section in ["name", "services", "networks", "volumes", "secrets", "configs", "models"] {
+        if let Some(value) = document.as_object_mut().and_then(|map| map.shift_remove(section)) {
+            ordered.insert(section.to_owned(), value);
+        }
+    }
+    ordered.extend(document.as_object_mut().map(std::mem::take).into_iter().flatten());
+    serde_yaml::to_string(&ordered).unwrap_or_default()
 }
 
 /// The model as Compose's own types print it.
@@ -155,14 +163,12 @@ fn command(node: Option<&Node>) -> Json {
     }
 }
 
-#[expect(clippy::cognitive_complexity, reason = "one line a key, in the order of the specification")]
 fn service(node: &Node) -> Json {
     let mut map = JsonMap::new();
     for (key, entry) in node.entries().filter(|(key, _)| !key.starts_with("x-")) {
         let node = &entry.node;
         let value = match key {
             "command" | "entrypoint" | "env_file" | "label_file" => continue,
-            "annotations" | "labels" | "sysctls" | "storage_opt" | "environment" => plain(node),
             "build" => build(node),
             "deploy" => deploy(node),
             "healthcheck" => healthcheck(node),
@@ -333,12 +339,12 @@ fn volume(node: &Node) -> Json {
     if let Some(options) = value.get_mut("volume").and_then(Json::as_object_mut) {
         options.retain(|_, value| !is_empty(value));
     }
-    if let Some(size) = node.at(&["tmpfs", "size"]).and_then(Node::int) {
-        if let Some(options) = value.get_mut("tmpfs").and_then(Json::as_object_mut) {
-            options.shift_remove("size");
-            if size != 0 {
-                options.insert("size".to_owned(), Json::String(size.to_string()));
-            }
+    if let Some(size) = node.at(&["tmpfs", "size"]).and_then(Node::int)
+        && let Some(options) = value.get_mut("tmpfs").and_then(Json::as_object_mut)
+    {
+        options.shift_remove("size");
+        if size != 0 {
+            options.insert("size".to_owned(), Json::String(size.to_string()));
         }
     }
     value

@@ -127,7 +127,7 @@ pub fn check(root: &Node, disabled: &IndexMap<String, Node>, problems: &mut Prob
     for (name, entry) in sections(root, "services") {
         if entry.node.map().is_none() {
             if entry.node.is_null() {
-                project.no_image(name, entry, problems);
+                Project::no_image(name, entry, problems);
             }
             continue;
         }
@@ -168,7 +168,7 @@ struct Project<'n> {
 }
 
 impl Project<'_> {
-    fn no_image(&self, name: &str, entry: &Entry, problems: &mut Problems) {
+    fn no_image(name: &str, entry: &Entry, problems: &mut Problems) {
         let message = format!("the service `{name}` has neither an image nor a build");
         let path = Path::ROOT.key("services");
         problems.refuse(&rules::no_image::RULE, entry.key, path.key(name), message, "add `image: NAME:VERSION` or `build: FOLDER`");
@@ -217,7 +217,7 @@ impl Project<'_> {
         let misspelt =
             map.iter().any(|(key, entry)| entry.node.value == Value::Wrong && did_you_mean(key, ["image", "build", "provider"]).is_some());
         if !is("image") && !is("build") && !is("provider") && !misspelt {
-            self.no_image(name, entry, problems);
+            Self::no_image(name, entry, problems);
         }
         self.build(name, service, path, problems);
         if is("network_mode") {
@@ -231,12 +231,12 @@ impl Project<'_> {
             if network.starts_with("x-") {
                 let message = format!("`{name}` is on the network `{network}`, which Compose takes for an extension");
                 let help = "choose a name that does not begin with `x-`";
-                problems.refuse(&rules::unknown_reference::RULE, entry.key, &networks, message, help);
+                problems.refuse(&rules::unknown_reference::RULE, entry.key, networks, message, help);
                 continue;
             }
             self.unknown("networks", network, entry.key, &networks, &format!("`{name}` is on the network"), problems);
         }
-        self.healthcheck(service, path, problems);
+        Self::healthcheck(service, path, problems);
         let needs = path.key("depends_on");
         for (need, entry) in service.get("depends_on").into_iter().flat_map(Node::entries) {
             let required = entry.node.get("required").is_none_or(Node::is_true);
@@ -309,21 +309,22 @@ impl Project<'_> {
                 Some(other) if other.get("build").is_none() => {
                     let message = format!("{what} `{target}`, which is not built");
                     let help = format!("give `{target}` a `build`, or name its image: `docker-image://…`");
-                    problems.refuse(&rules::unknown_reference::RULE, entry.node.origin, &path, message, help);
+                    problems.refuse(&rules::unknown_reference::RULE, entry.node.origin, path, message, help);
                 }
                 Some(_) => {}
             }
         }
         let platforms = build.get("platforms").map_or(&[][..], Node::items);
-        if let Some(platform) = service.get("platform").filter(|_| !platforms.is_empty()) {
-            if platform.str().is_some_and(|text| !text.is_empty()) && !platforms.iter().any(|known| known.str() == platform.str()) {
-                let message = format!("the platform `{}` is none of those that are built", platform.str().unwrap_or_default());
-                problems.refuse(&rules::conflicting_keys::RULE, platform.origin, &path, message, "add it to `build.platforms`");
-            }
+        if let Some(platform) = service.get("platform").filter(|_| !platforms.is_empty())
+            && platform.str().is_some_and(|text| !text.is_empty())
+            && !platforms.iter().any(|known| known.str() == platform.str())
+        {
+            let message = format!("the platform `{}` is none of those that are built", platform.str().unwrap_or_default());
+            problems.refuse(&rules::conflicting_keys::RULE, platform.origin, path, message, "add it to `build.platforms`");
         }
     }
 
-    fn healthcheck(&self, service: &Node, path: &Path<'_>, problems: &mut Problems) {
+    fn healthcheck(service: &Node, path: &Path<'_>, problems: &mut Problems) {
         let Some(test) = service.at(&["healthcheck", "test"]) else { return };
         let Some(first) = test.items().first() else { return };
         let text = first.scalar().unwrap_or_default();
@@ -369,12 +370,12 @@ fn distinct(service: &Node, path: &Path<'_>, problems: &mut Problems) {
 fn scale(name: &str, service: &Node, path: &Path<'_>, problems: &mut Problems) {
     let own = service.get("scale");
     let replicas = service.at(&["deploy", "replicas"]);
-    if let (Some(own), Some(replicas)) = (own, replicas) {
-        if own.int() != replicas.int() {
-            let message = format!("`scale` and `deploy.replicas` of `{name}` say different things");
-            let finding = problems.refuse(&rules::conflicting_keys::RULE, own.origin, path, message, "keep one of them");
-            finding.related.push((Place::At(replicas.origin), "the other one".to_owned()));
-        }
+    if let (Some(own), Some(replicas)) = (own, replicas)
+        && own.int() != replicas.int()
+    {
+        let message = format!("`scale` and `deploy.replicas` of `{name}` say different things");
+        let finding = problems.refuse(&rules::conflicting_keys::RULE, own.origin, path, message, "keep one of them");
+        finding.related.push((Place::At(replicas.origin), "the other one".to_owned()));
     }
     for node in [own, replicas].into_iter().flatten() {
         if node.int().is_some_and(|number| number < 0) {
@@ -388,13 +389,14 @@ fn scale(name: &str, service: &Node, path: &Path<'_>, problems: &mut Problems) {
         }
     }
     let instances = own.or(replicas);
-    if let (Some(instances), Some(container)) = (instances, service.get("container_name")) {
-        if instances.int().is_some_and(|number| number > 1) && container.str() != Some("") {
-            let number = instances.int().unwrap_or(0);
-            let message = format!("`{name}` has {number} instances and one container's name");
-            let finding = problems.refuse(&rules::conflicting_keys::RULE, container.origin, path, message, "remove `container_name`");
-            finding.related.push((Place::At(instances.origin), format!("{number} instances")));
-        }
+    if let (Some(instances), Some(container)) = (instances, service.get("container_name"))
+        && instances.int().is_some_and(|number| number > 1)
+        && container.str() != Some("")
+    {
+        let number = instances.int().unwrap_or(0);
+        let message = format!("`{name}` has {number} instances and one container's name");
+        let finding = problems.refuse(&rules::conflicting_keys::RULE, container.origin, path, message, "remove `container_name`");
+        finding.related.push((Place::At(instances.origin), format!("{number} instances")));
     }
 }
 

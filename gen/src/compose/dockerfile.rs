@@ -103,19 +103,19 @@ impl Dockerfile {
         let mut file = Self::default();
         let mut lines = Lines::new(text);
         while let Some(line) = lines.next_logical() {
-            file.add(line, &mut lines);
+            file.add(&line, &mut lines);
         }
         file
     }
 
-    fn add(&mut self, line: Logical, lines: &mut Lines<'_>) {
+    fn add(&mut self, line: &Logical, lines: &mut Lines<'_>) {
         let escape = lines.escape;
         let keyword_end = line.text.find(char::is_whitespace).unwrap_or(line.text.len());
         let keyword = line.text[..keyword_end].to_ascii_uppercase();
         let mut at = keyword_end;
         let mut flags = Vec::new();
         if matches!(keyword.as_str(), "FROM" | "COPY" | "ADD" | "RUN" | "HEALTHCHECK") {
-            while let Some(word) = next_word(&line, &mut at, escape, true) {
+            while let Some(word) = next_word(line, &mut at, escape, true) {
                 let (name, value) = word.text[2..].split_once('=').unwrap_or((&word.text[2..], ""));
                 flags.push((name.to_owned(), Word { text: value.to_owned(), range: word.range.clone() }));
             }
@@ -123,12 +123,12 @@ impl Dockerfile {
         let rest = line.text[at..].trim();
         let start = at + (line.text[at..].len() - line.text[at..].trim_start().len());
         let exec = matches!(keyword.as_str(), "CMD" | "ENTRYPOINT" | "RUN" | "SHELL" | "COPY" | "ADD" | "VOLUME")
-            .then(|| json_words(&line, start))
+            .then(|| json_words(line, start))
             .flatten();
         let is_exec = exec.is_some();
         let words = exec.unwrap_or_else(|| {
             let mut at = start;
-            std::iter::from_fn(|| next_word(&line, &mut at, escape, false)).collect()
+            std::iter::from_fn(|| next_word(line, &mut at, escape, false)).collect()
         });
         let names = if matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") { heredocs(rest) } else { Vec::new() };
         let mut range = line.range();
@@ -258,24 +258,19 @@ fn apply(
         "CMD" => image.cmd = Some(command()),
         "ENTRYPOINT" => {
             image.entrypoint = Some(command());
-            // Docker forgets the base image's command when the entrypoint changes.
-            if instruction.stage.is_some() && image.cmd.as_ref().is_some_and(|cmd| cmd.range.start < instruction.range.start) {
-                // In one file the order does not matter: both stay.
-            }
         }
         "HEALTHCHECK" => {
             let is_none = instruction.words.first().is_some_and(|word| word.text.eq_ignore_ascii_case("none"));
             let mut command = command();
             if let Some(rest) = command.text.get(..3).filter(|word| word.eq_ignore_ascii_case("cmd")).and(command.text.get(3..)) {
-                command.text = rest.trim().to_owned();
+                command.text = String::from(rest.trim());
                 command.words.drain(..1.min(command.words.len()));
                 command.is_exec = command.text.starts_with('[');
             }
             image.health = Some((!is_none, command));
         }
         "VOLUME" => image.volumes.extend(instruction.words.iter().cloned()),
-        "RUN" => image.made_by.push(instruction.text.clone()),
-        "COPY" | "ADD" => image.made_by.push(instruction.text.clone()),
+        "RUN" | "COPY" | "ADD" => image.made_by.push(instruction.text.clone()),
         _ => {}
     }
 }
@@ -302,6 +297,7 @@ const MOST_FILLED_IN: usize = 128 * 1024;
 /// A text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` filled in, and the names that have no value. What would grow without
 /// measure has none.
 #[must_use]
+#[allow(clippy::implicit_hasher, reason = "one kind of map is used")]
 pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<String>) {
     let mut filled = String::with_capacity(text.len());
     let mut unset = Vec::new();
@@ -332,10 +328,9 @@ pub fn substitute(text: &str, values: &HashMap<String, String>) -> (String, Vec<
             let (name, operator) = body.split_at(name_end);
             let value = known(name).filter(|value| !(value.is_empty() && operator.starts_with(':')));
             match (value, operator.trim_start_matches(':').chars().next()) {
-                (Some(_), Some('+')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
+                (Some(_), Some('+')) | (None, Some('-')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
                 (None, Some('+')) => {}
                 (Some(value), _) => filled.push_str(value),
-                (None, Some('-')) => filled.push_str(operator.trim_start_matches(':').get(1..).unwrap_or_default()),
                 (None, _) => unset.push(name.to_owned()),
             }
             rest = after;

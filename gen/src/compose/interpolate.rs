@@ -58,7 +58,7 @@ pub fn interpolate(root: &mut Node, environment: &Environment, variables: &mut V
             match cast.apply(text) {
                 Some(value) => node.value = value,
                 None => {
-                    let shown = crate::source::decode::shorten(text).to_string();
+                    let shown = crate::source::decode::shorten(text).clone();
                     let what = if shown.is_empty() { "is empty".to_owned() } else { format!("is `{shown}`") };
                     let help = if shown.is_empty() {
                         "set the variable, or write `${NAME:-default}`".to_owned()

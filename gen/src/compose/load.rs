@@ -65,16 +65,10 @@ pub fn usual_files(folder: &FilePath, files: &dyn Files) -> Vec<PathBuf> {
 
 /// Reads a project. An error is a file of the command line that cannot be read; all else becomes findings.
 pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Finding>), ReadError> {
-    let named = files_of(options, files)?;
-    let directory = match (&options.directory, named.first()) {
-        (Some(directory), _) => paths::join(&options.current, directory),
-        (None, Some(file)) if file.as_os_str() != "-" => file.parent().map_or_else(|| options.current.clone(), FilePath::to_owned),
-        _ => options.current.clone(),
-    };
     let mut loader = Loader {
         files,
         home: options.environment.get("HOME").cloned(),
-        project: Project { directory: directory.clone(), ..Project::default() },
+        project: Project::default(),
         problems: Problems::default(),
         documents: HashMap::new(),
         scopes: Vec::new(),
@@ -84,7 +78,21 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
         copies: MAX_COPIES,
     };
     let mut environment: Environment = options.environment.clone().into_iter().collect();
-    loader.dot_env(options, &directory, &mut environment)?;
+    let folder = options.directory.as_ref().map_or_else(|| options.current.clone(), |folder| paths::join(&options.current, folder));
+    if options.files.is_empty() {
+        // `COMPOSE_FILE` may stand in the `.env` of where the user is.
+        loader.dot_env(options, &folder, &mut environment)?;
+    }
+    let named = files_of(options, &environment, &folder, files)?;
+    let directory = match (&options.directory, named.first()) {
+        (Some(_), _) => folder.clone(),
+        (None, Some(file)) if file.as_os_str() != "-" => file.parent().map_or_else(|| options.current.clone(), FilePath::to_owned),
+        _ => options.current.clone(),
+    };
+    if !options.files.is_empty() || (directory != folder && options.env_files.is_empty()) {
+        loader.dot_env(options, &directory, &mut environment)?;
+    }
+    loader.project.directory.clone_from(&directory);
     let profiles = match environment.get("COMPOSE_PROFILES") {
         Some(profiles) if options.profiles.is_empty() => profiles.split(',').map(|name| name.trim().to_owned()).collect(),
         _ => options.profiles.clone(),
@@ -94,7 +102,12 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
     }
     let name = loader.name(options, &named, &mut environment);
     let mut root = loader.model(&named, &directory, &environment, &mut Vec::new())?;
-    let first = loader.project.sources.iter().position(|source| !source.name.ends_with(".env")).unwrap_or(0);
+    let first = loader
+        .project
+        .sources
+        .iter()
+        .position(|source| FilePath::new(&source.name).file_name().is_some_and(|name| name != ".env"))
+        .unwrap_or(0);
     let start = Origin { file: u32::try_from(first).unwrap_or(0), start: 0, end: 0 };
     if root.map().is_none_or(Map::is_empty) && loader.problems.findings.is_empty() {
         let help = "add `services:` with at least one service";
@@ -126,16 +139,15 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
 }
 
 /// The files of a project, absolute.
-fn files_of(options: &Options, files: &dyn Files) -> Result<Vec<PathBuf>, ReadError> {
+fn files_of(options: &Options, environment: &Environment, folder: &FilePath, files: &dyn Files) -> Result<Vec<PathBuf>, ReadError> {
     let absolute = |path: &PathBuf| if path.as_os_str() == "-" { path.clone() } else { paths::join(&options.current, path) };
     if !options.files.is_empty() {
         return Ok(options.files.iter().map(absolute).collect());
     }
-    if let Some(list) = options.environment.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
-        let separator = options.environment.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
+    if let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
+        let separator = environment.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
         return Ok(list.split(separator).map(|file| absolute(&PathBuf::from(file))).collect());
     }
-    let folder = options.directory.as_ref().map_or_else(|| options.current.clone(), |folder| paths::join(&options.current, folder));
     let found = folder.ancestors().map(|folder| usual_files(folder, files)).find(|found| !found.is_empty());
     found.ok_or_else(|| ReadError::Missing {
         name: NAMES[0].to_owned(),
@@ -280,10 +292,13 @@ impl Loader<'_> {
                 }
             }
             let resolved = written.and_then(|name| super::template::substitute(&name, &mut |name, _| environment.get(name).cloned()).ok());
-            resolved.map(|name| normalize::project_name(&name)).unwrap_or_else(|| {
-                let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                normalize::project_name(folder)
-            })
+            resolved.map_or_else(
+                || {
+                    let folder = self.project.directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                    normalize::project_name(folder)
+                },
+                |name| normalize::project_name(&name),
+            )
         };
         if name.is_empty() {
             let help = "write `name: …` into the file, or use `-p NAME`";
@@ -792,9 +807,8 @@ impl Loader<'_> {
         found: &mut Map,
         (origin, place): (Origin, &str),
     ) {
-        let source = match self.files.read(path) {
-            Ok(source) => source,
-            Err(_) => return self.missing(&self.short(path), path, origin, place, "read"),
+        let Ok(source) = self.files.read(path) else {
+            return self.missing(&self.short(path), path, origin, place, "read");
         };
         let known = self.project.sources.iter().position(|known| known.name == source.name);
         let file = match known {

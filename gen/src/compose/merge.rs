@@ -87,7 +87,7 @@ pub fn merge(base: Node, over: Node, path: &Path<'_>, problems: &mut Problems) -
             }
             over
         }
-        Manner::Subnets => subnets(base, over, path, problems),
+        Manner::Subnets => subnets(&base, &over, path, problems),
     }
 }
 
@@ -185,10 +185,10 @@ fn implied(origin: Origin, values: &[(&str, &str)]) -> Node {
     Node::new(origin, Value::Map(values.iter().map(entry).collect()))
 }
 
-fn subnets(base: Node, over: Node, path: &Path<'_>, problems: &mut Problems) -> Node {
+fn subnets(base: &Node, over: &Node, path: &Path<'_>, problems: &mut Problems) -> Node {
     let origin = over.origin;
     let (Value::List(mine), Value::List(other)) = (&base.value, &over.value) else {
-        problems.cannot_override(&base, &over, path);
+        problems.cannot_override(base, over, path);
         return Node::new(origin, Value::Wrong);
     };
     let subnet = |node: &Node| node.get("subnet").and_then(Node::scalar);
@@ -322,11 +322,8 @@ fn once(entry: Option<&mut Entry>, by: By, path: &Path<'_>, problems: &mut Probl
 fn identity(item: &Node, by: By, path: &Path<'_>, problems: &mut Problems) -> Option<String> {
     let text = |key: &str| item.get(key).and_then(Node::scalar);
     match (by, &item.value) {
-        (_, Value::Wrong) => None,
         (By::Name, Value::String(value)) => Some(value.split_once('=').map_or(value.as_str(), |(name, _)| name).to_owned()),
-        (By::Value, Value::String(_) | Value::Int(_)) | (By::EnvFile, Value::String(_)) | (By::Port, Value::String(_) | Value::Int(_)) => {
-            item.scalar()
-        }
+        (By::Value | By::Port, Value::String(_) | Value::Int(_)) | (By::EnvFile, Value::String(_)) => item.scalar(),
         (By::File(folder), Value::String(value)) => Some(format!("{folder}/{value}")),
         (By::File(folder), Value::Map(_)) => text("target").or_else(|| Some(format!("{folder}/{}", text("source").unwrap_or_default()))),
         (By::Target | By::Device, Value::Map(_)) => text("target").or_else(|| {

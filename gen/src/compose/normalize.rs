@@ -111,12 +111,12 @@ fn service(node: &mut Node, environment: &Environment) {
             needs.push((name.to_owned(), entry.node.origin, true));
         }
     }
-    if let Some(volumes) = get(service, "volumes") {
-        if let Value::List(items) = &mut volumes.value {
-            for item in items {
-                if let Some(Value::String(target)) = item.map_mut().and_then(|map| get(map, "target")).map(|node| &mut node.value) {
-                    *target = clean(target);
-                }
+    if let Some(volumes) = get(service, "volumes")
+        && let Value::List(items) = &mut volumes.value
+    {
+        for item in items {
+            if let Some(Value::String(target)) = item.map_mut().and_then(|map| get(map, "target")).map(|node| &mut node.value) {
+                *target = clean(target);
             }
         }
     }

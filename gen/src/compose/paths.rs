@@ -28,10 +28,11 @@ impl Base<'_> {
     }
 
     fn change(&self, node: Option<&mut Node>) {
-        if let Some(Value::String(path)) = node.map(|node| &mut node.value) {
-            if !path.is_empty() && !is_windows(path) {
-                *path = self.absolute(path);
-            }
+        if let Some(Value::String(path)) = node.map(|node| &mut node.value)
+            && !path.is_empty()
+            && !is_windows(path)
+        {
+            *path = self.absolute(path);
         }
     }
 }

@@ -21,10 +21,11 @@ pub fn parse(spec: &str, origin: Origin) -> Result<Vec<Node>, String> {
     }
     let (first, last) = range(container).map_err(|error| format!("the container's port {error}"))?;
     let published = if host.is_empty() { None } else { Some(range(host).map_err(|error| format!("the host's port {error}"))?) };
-    if let Some((from, to)) = published {
-        if last - first != to - from && first != last {
-            return Err(format!("the ranges `{host}` and `{container}` do not have the same length"));
-        }
+    if let Some((from, to)) = published
+        && last - first != to - from
+        && first != last
+    {
+        return Err(format!("the ranges `{host}` and `{container}` do not have the same length"));
     }
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
         return Err(format!("`{protocol}` is no protocol: there are `tcp`, `udp` and `sctp`"));
@@ -80,6 +81,7 @@ fn range(text: &str) -> Result<(u16, u16), String> {
 }
 
 /// What tells a port of the long syntax from the others.
+#[must_use]
 pub fn identity(port: &Node, target: &str) -> String {
     let text = |key: &str| port.get(key).and_then(Node::scalar);
     let host = text("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());

@@ -12,19 +12,23 @@ use serde_json::{Map, Value};
 /// `docker compose` v5.6.1's copy of the schema; see `schemas/README.md`.
 const SCHEMA: &str = include_str!("../../../schemas/compose-spec.json");
 
+/// The keys of a document.
+pub type Keys<'k> = HashSet<&'k str>;
+
 /// The schema as it is written.
+#[must_use]
 pub fn whole() -> Value {
     serde_json::from_str(SCHEMA).unwrap_or_default()
 }
 
 /// A validator for documents that have no other keys than these.
-pub fn validator(keys: &HashSet<&str>) -> Result<Validator, String> {
+pub fn validator(keys: &Keys<'_>) -> Result<Validator, String> {
     let schema: Value = serde_json::from_str(SCHEMA).map_err(|error| error.to_string())?;
     jsonschema::validator_for(&relevant(schema, keys)).map_err(|error| error.to_string())
 }
 
 /// Adds all keys of a document.
-pub fn collect_keys<'v>(value: &'v Value, keys: &mut HashSet<&'v str>) {
+pub fn collect_keys<'v>(value: &'v Value, keys: &mut Keys<'v>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -38,7 +42,7 @@ pub fn collect_keys<'v>(value: &'v Value, keys: &mut HashSet<&'v str>) {
 }
 
 /// The schema without what cannot matter for documents with these keys.
-fn relevant(mut schema: Value, keys: &HashSet<&str>) -> Value {
+fn relevant(mut schema: Value, keys: &Keys<'_>) -> Value {
     let definitions = schema.as_object_mut().and_then(|schema| schema.remove("$defs"));
     prune(&mut schema, keys);
     let mut kept = Map::new();
@@ -61,7 +65,7 @@ fn relevant(mut schema: Value, keys: &HashSet<&str>) -> Value {
 }
 
 /// Takes out the properties that no mapping has, and the words for people.
-fn prune(schema: &mut Value, keys: &HashSet<&str>) {
+fn prune(schema: &mut Value, keys: &Keys<'_>) {
     match schema {
         Value::Object(map) => {
             map.remove("description");

@@ -374,7 +374,7 @@ impl Reader<'_> {
     fn complete(&mut self, service: &mut Service<'_>) {
         let image = self.image(service);
         if let Some((image, built)) = &image {
-            self.from_image(service, image, *built);
+            self.add_image(service, image, *built);
         }
         for item in service.node.get("env_file").map(Node::items).unwrap_or_default() {
             let Some(path) = item.get("path").or(Some(item)).and_then(Node::str) else { continue };
@@ -403,31 +403,26 @@ impl Reader<'_> {
         let context = build.context.clone()?;
         let args: HashMap<String, String> = build.args.iter().filter_map(|(name, value, _)| Some((name.clone(), value.clone()?))).collect();
         let inline = build.node.get("dockerfile_inline").filter(|inline| inline.str().is_some());
-        let index = match inline {
-            Some(inline) => {
-                let text = inline.str().unwrap_or_default();
-                let ignore = self.ignore(&context, None);
-                self.dockerfiles.push(Built {
-                    path: context.join("Dockerfile"),
-                    has_context: self.files.kind(&context) == Kind::Directory,
-                    dockerfile: Dockerfile::parse(text),
-                    file: None,
-                    said: inline.origin,
-                    ignore,
-                    context,
-                    users: Vec::new(),
-                });
-                self.dockerfiles.len() - 1
-            }
-            None => {
-                let name = build.node.get("dockerfile");
-                let path = context.join(name.and_then(Node::str).unwrap_or("Dockerfile"));
-                let said = name.map_or(build.context_origin, |name| name.origin);
-                match self.known.get(&(context.clone(), path.clone())) {
-                    Some(index) => *index,
-                    None => self.dockerfile(context, path, said),
-                }
-            }
+        let index = if let Some(inline) = inline {
+            let text = inline.str().unwrap_or_default();
+            let ignore = self.ignore(&context, None);
+            self.dockerfiles.push(Built {
+                path: context.join("Dockerfile"),
+                has_context: self.files.kind(&context) == Kind::Directory,
+                dockerfile: Dockerfile::parse(text),
+                file: None,
+                said: inline.origin,
+                ignore,
+                context,
+                users: Vec::new(),
+            });
+            self.dockerfiles.len() - 1
+        } else {
+            let name = build.node.get("dockerfile");
+            let path = context.join(name.and_then(Node::str).unwrap_or("Dockerfile"));
+            let said = name.map_or(build.context_origin, |name| name.origin);
+            let known = self.known.get(&(context.clone(), path.clone())).copied();
+            known.unwrap_or_else(|| self.dockerfile(context, path, said))
         };
         build.dockerfile = Some(index);
         let target = build.target.map(|(target, _)| target);
@@ -460,7 +455,7 @@ impl Reader<'_> {
         Some((Dockerignore::parse(self.text(file)), file))
     }
 
-    fn from_image(&self, service: &mut Service<'_>, image: &dockerfile::Image, index: usize) {
+    fn add_image(&self, service: &mut Service<'_>, image: &dockerfile::Image, index: usize) {
         let Some(built) = self.dockerfiles.get(index) else { return };
         for (name, word) in &image.env {
             let origin = built.at(&word.range);
@@ -508,14 +503,9 @@ impl Reader<'_> {
     }
 
     fn env_file(&mut self, path: &Path, service: &mut Service<'_>) {
-        let file = match self.env_files.get(path) {
-            Some(file) => *file,
-            None => {
-                let file = self.read(path);
-                self.env_files.insert(path.to_owned(), file);
-                file
-            }
-        };
+        let known = self.env_files.get(path).copied();
+        let file = known.unwrap_or_else(|| self.read(path));
+        self.env_files.insert(path.to_owned(), file);
         let Some(file) = file else { return };
         let place = |range: &std::ops::Range<usize>| {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -523,11 +513,8 @@ impl Reader<'_> {
         };
         for (name, value, key, range) in env_lines(self.text(file)) {
             let variable = Variable { value: Some(value), origin: place(&range), key: place(&key), from: From::EnvFile };
-            if let Some(below) = service.environment.insert(name.clone(), variable) {
-                if below.from == From::EnvFile {
-                    service.hidden.push((name, below));
-                }
-            }
+            let below = service.environment.insert(name.clone(), variable).filter(|below| below.from == From::EnvFile);
+            service.hidden.extend(below.map(|below| (name, below)));
         }
     }
 }

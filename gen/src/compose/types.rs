@@ -139,8 +139,7 @@ const SERVICE: &[(&[&str], Kind)] = &[
 ];
 
 /// Ways below the other resources.
-const RESOURCE: &[(&[&str], Kind)] =
-    &[(&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels), (&["labels"], Kind::Labels)];
+const RESOURCE: &[(&[&str], Kind)] = &[(&["driver_opts"], Kind::Labels), (&["ipam", "options"], Kind::Labels), (&["labels"], Kind::Labels)];
 
 /// Gives every value its one form.
 pub fn check(root: &mut Node, problems: &mut Problems) {
@@ -190,11 +189,9 @@ fn convert(node: &mut Node, kind: Kind, way: &[&str], owner: &str, problems: &mu
                 refuse(node, message, "write bytes, or a number with `k`, `m` or `g`, as in `512m`");
             }
         },
-        (Kind::Duration, Some(text)) => {
-            if duration(&text).is_none() {
-                let message = format!("`{}` is no duration", shorten(&text));
-                refuse(node, message, "write a number with `ms`, `s`, `m` or `h`, as in `30s` or `1m30s`");
-            }
+        (Kind::Duration, Some(text)) if duration(&text).is_none() => {
+            let message = format!("`{}` is no duration", shorten(&text));
+            refuse(node, message, "write a number with `ms`, `s`, `m` or `h`, as in `30s` or `1m30s`");
         }
         (Kind::Number, Some(text)) => match text.parse::<f64>() {
             Ok(number) => node.value = Value::Float(number),
@@ -280,7 +277,7 @@ fn mapping(node: &mut Node, variables: bool) -> Result<(), (crate::source::Origi
     let mut wrong = Ok(());
     match &mut node.value {
         Value::List(items) => {
-            let mut map = Map::with_capacity_and_hasher(items.len(), Default::default());
+            let mut map = Map::default();
             for item in std::mem::take(items) {
                 let Some(text) = item.scalar() else { continue };
                 let origin = item.origin;

@@ -223,7 +223,7 @@ fn other(error: &ValidationError<'_>, place: &[String], root: &Node, problems: &
     let shown = place.join(".");
     let origin = origin(root, place);
     let value = at(root, place).and_then(Node::scalar).unwrap_or_default();
-    let value = shorten(&value).to_string();
+    let value = shorten(&value).clone();
     let (rule, message, help) = match error.kind() {
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();

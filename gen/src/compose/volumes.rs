@@ -80,12 +80,14 @@ fn is_drive(part: &str) -> bool {
 }
 
 /// Whether a source is a path of the host.
+#[must_use]
 pub fn is_path(source: &str) -> bool {
     let drive = source.split_once(':').is_some_and(|(drive, _)| is_drive(drive));
     source.starts_with(['.', '/', '~']) || source.starts_with(r"\\") || drive
 }
 
 /// A path without `.`, `..` and doubled slashes, as Go's `path.Clean` makes it.
+#[must_use]
 pub fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -107,6 +109,7 @@ pub fn clean(path: &str) -> String {
 }
 
 /// The long syntax.
+#[must_use]
 pub fn long(volume: Volume, origin: Origin) -> Node {
     let node = |value: Value| Node::new(origin, value);
     let entry = |node: Node| Entry { key: origin, node };

@@ -136,7 +136,7 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// `broker` is published on host port 5555/tcp`.
+    /// What is published where.
     pub(crate) fn what(&self) -> String {
         format!("`{}` is published on host port {}/{}", self.service.name, self.number, self.protocol)
     }

@@ -32,10 +32,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             exact(name, "ports", entry.node.get("ports"), context, findings);
         }
     }
+    let mut told_files = std::collections::HashSet::new();
     for service in context.services() {
         for (name, hidden) in service.hidden.iter().filter(|(_, hidden)| hidden.from == From::EnvFile) {
             let Some(last) = service.environment.get(name).filter(|last| last.from == From::EnvFile && last.origin.file == hidden.origin.file) else { continue };
-            if last.value != hidden.value {
+            if last.value != hidden.value && told_files.insert(hidden.key) {
                 findings.push(told(service.name, "env_file", name, hidden.key, last.key, "the last one wins"));
             }
         }

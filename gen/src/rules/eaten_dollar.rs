@@ -41,13 +41,15 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 "nothing is put there; the variable of the container is never asked".to_owned(),
             ),
             "environment" if is_glued(text, &variable.name) && is_secret_name(&name_of(rest, text)) => (
-                format!("`${}` in the secret `{}` of `{}` is taken for a variable", variable.name, name_of(rest, text), service.name),
-                "it is not set, so the secret arrives without this part".to_owned(),
+                // The name is a piece of the secret: it is not told.
+                format!("a `$` in the secret `{}` of `{}` is taken for the beginning of a variable", name_of(rest, text), service.name),
+                "there is no such variable, so the secret arrives without this part".to_owned(),
             ),
             _ => continue,
         };
+        let help = if key == "environment" { "write two dollar signs: `$$`".to_owned() } else { format!("write two dollar signs: `$${}`", variable.name) };
         let mut finding = RULE
-            .finding(Place::At(dollar.unwrap_or(variable.origin)), message, consequence, format!("write two dollar signs: `$${}`", variable.name))
+            .finding(Place::At(dollar.unwrap_or(variable.origin)), message, consequence, help)
             .about(&variable.path);
         finding.related.extend(service.environment.get(&variable.name).map(|own| (Place::At(own.key), "the container's variable".to_owned())));
         finding.fix = dollar.map(|place| Fix {
@@ -57,6 +59,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         findings.push(finding);
     }
     env_files(context, findings);
+}
+
+/// Whether the name of a variable is a piece of a secret, which must not be told.
+pub(crate) fn is_piece(all: &Surroundings<'_>, variable: &Variable) -> bool {
+    let text = all.text_of(variable.origin);
+    is_glued(text, &variable.name) && is_secret_name(&name_of(&variable.path, text))
 }
 
 /// Variables that are not set, where the text says nothing of that.
@@ -69,7 +77,7 @@ fn place<'s, 'p, 'v>(all: &'s Surroundings<'p>, variable: &'v Variable) -> Optio
     let rest = variable.path.strip_prefix("services.")?;
     // A service's name may have dots: the longest that fits.
     let ends = rest.match_indices('.').map(|(at, _)| at);
-    ends.filter_map(|at| Some((all.services.get(&rest[..at])?, &rest[at + 1..]))).last()
+    ends.filter_map(|at| Some((all.services.get(&rest[..at])?, &rest[at + 1..]))).next_back()
 }
 
 /// The bytes of `$NAME` or `${NAME}`.
@@ -87,7 +95,7 @@ fn dollar(all: &Surroundings<'_>, variable: &Variable) -> Option<Origin> {
 fn is_glued(text: &str, name: &str) -> bool {
     let Some(at) = text.find(&format!("${name}")) else { return false };
     text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '!' | '@' | '#' | '%' | '^' | '&' | '*'))
-        || text[at + 1 + name.len()..].starts_with(|c: char| matches!(c, '!' | '@' | '#' | '%' | '^' | '&' | '*'))
+        || text[at + 1 + name.len()..].starts_with(['!', '@', '#', '%', '^', '&', '*'])
 }
 
 /// The name of the variable that is given its value: the key, or what stands before `=`.
@@ -118,7 +126,7 @@ fn env_files(context: &Context<'_>, findings: &mut Vec<Finding>) {
             findings.push(
                 RULE.finding(
                     Place::At(variable.origin),
-                    format!("`${part}` in the secret `{name}` is taken for a variable"),
+                    format!("a `$` in the secret `{name}` is taken for the beginning of a variable"),
                     "Compose replaces variables in env files, too: the secret arrives without this part".to_owned(),
                     "put the value in single quotes: in them nothing is replaced".to_owned(),
                 )

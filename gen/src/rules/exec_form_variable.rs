@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
 fn runs_lines(word: &str) -> bool {
     let program = word.rsplit('/').next().unwrap_or(word);
     matches!(program, "sh" | "bash" | "ash" | "dash" | "zsh" | "ksh" | "busybox" | "perl" | "awk" | "envsubst" | "eval" | "python" | "python3" | "node" | "cmd" | "powershell" | "pwsh" | "mongosh" | "mongo")
-        || program.ends_with(".sh") || program == "su" || program == "gosu" || program == "mc"
+        || program.rsplit_once('.').is_some_and(|(_, extension)| extension == "sh") || matches!(program, "su" | "gosu" | "mc")
 }
 
 /// Whether an image that is not read here may bring an entrypoint with a shell.

@@ -24,12 +24,11 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let mut tell = |key: &str, origin, message: String, consequence: &str, help: String| {
             findings.push(RULE.finding(Place::At(origin), message, consequence.to_owned(), help).about(service.path(&format!("healthcheck.{key}"))));
         };
-        if let (Some((timeout, origin, text)), Some((interval, _, every))) = (time("timeout"), time("interval")) {
-            if timeout > interval && interval > 0 {
+        if let (Some((timeout, origin, text)), Some((interval, _, every))) = (time("timeout"), time("interval"))
+            && timeout > interval && interval > 0 {
                 let message = format!("the health check of `{}` may take {text}, but is due every {every}", service.name);
                 tell("timeout", origin, message, "a program that hangs is noticed late", format!("write a `timeout` shorter than {every}"));
             }
-        }
         if let Some(retries) = node.get("retries").filter(|retries| retries.int() == Some(0)) {
             let message = format!("`retries: 0` of `{}` means 3", service.name);
             tell("retries", retries.origin, message, "0 stands for the default", "write 1 for a check that may not fail once".to_owned());

@@ -49,7 +49,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             if !is_off && base.as_ref().is_none_or(crate::compose::images::Reference::may_have_healthcheck) {
                 continue;
             }
-            let is_known = is_off || base.as_ref().is_some_and(|base| base.is_official());
+            let is_known = is_off || base.as_ref().is_some_and(crate::compose::images::Reference::is_official);
             let unless = if is_known { "" } else { ", unless its image brings a check" };
             findings.push(
                 RULE.finding(

@@ -31,23 +31,20 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     .with(Place::At(high), "more than the limit allows"),
             );
         };
-        if let (Some((limit, low)), Some((reserved, high))) = (limit, reserved) {
-            if limit < reserved && limit > 0 {
+        if let (Some((limit, low)), Some((reserved, high))) = (limit, reserved)
+            && limit < reserved && limit > 0 {
                 tell("mem_limit", low, high, format!("`{}` may have less memory than is reserved for it", service.name), "minimum memory limit can not be less than memory reservation limit");
             }
-        }
-        if let (Some((limit, high)), Some((swap, low))) = (limit, swap) {
-            if swap < limit && swap > 0 {
+        if let (Some((limit, high)), Some((swap, low))) = (limit, swap)
+            && swap < limit && swap > 0 {
                 tell("memswap_limit", low, high, format!("`{}` may have less memory with swap than without", service.name), "minimum memoryswap limit should be larger than memory limit");
             }
-        }
         for (name, entry) in node.get("ulimits").into_iter().flat_map(Node::entries) {
             let number = |key: &str| entry.node.get(key).and_then(|value| Some((value.int()?, value.origin)));
-            if let (Some((soft, high)), Some((hard, low))) = (number("soft"), number("hard")) {
-                if soft > hard && hard >= 0 {
+            if let (Some((soft, high)), Some((hard, low))) = (number("soft"), number("hard"))
+                && soft > hard && hard >= 0 {
                     tell("ulimits", low, high, format!("the hard limit of `{name}` of `{}` is lower than the soft one", service.name), "ulimit soft limit must be less than or equal to hard limit");
                 }
-            }
         }
     }
 }

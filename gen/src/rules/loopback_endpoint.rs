@@ -50,7 +50,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         for endpoint in service.endpoints.iter().filter(|one| one.role == Role::Connect && one.is_loopback() && one.is_sure) {
             let Some(port) = endpoint.number() else { continue };
             // It may have the port itself, or whoever shares its network.
-            if matches!(all.listens(service, port), Listens::Yes) || endpoint.path.contains(".command") || endpoint.path.contains(".entrypoint") {
+            if matches!(all.listens(service, port), Listens::Yes) {
+                continue;
+            }
+            // An argument may be what a program listens on; with a scheme, and somebody else on the port, it is not.
+            let is_argument = endpoint.path.contains(".command") || endpoint.path.contains(".entrypoint");
+            if is_argument && (endpoint.scheme.is_none() || endpoint.is_http()) {
                 continue;
             }
             let others = listeners.get(&port).map(Vec::as_slice).unwrap_or_default();

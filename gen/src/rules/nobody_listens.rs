@@ -79,7 +79,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Protocols of which the endpoint is the whole truth: ZeroMQ and its like.
+/// Protocols of which the endpoint is the whole truth: `ZeroMQ` and its like.
 fn is_bare(scheme: Option<&str>) -> bool {
     matches!(scheme, Some("tcp" | "zmq"))
 }

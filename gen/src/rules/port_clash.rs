@@ -203,7 +203,7 @@ fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
                 (Some(free), Some(target)) => format!("publish one of them on another port, for example `\"{free}:{target}\"`"),
                 _ => "let one of them have another port".to_owned(),
             };
-            let other = if first.service.name == claim.service.name { "itself".to_owned() } else { format!("`{}`", first.service.name) };
+            let other = if first.service.name == claim.service.name { "it".to_owned() } else { format!("`{}`", first.service.name) };
             findings.push(
                 RULE.finding(
                     Place::At(claim.origin),

@@ -28,23 +28,20 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let is_line = shell.is_some_and(|at| texts.get(at + 1).is_some_and(|flag| flag.starts_with('-') && flag.ends_with('c')));
         let key = if service.command.is_some() { "command" } else { "entrypoint" };
         let line = shell.filter(|_| is_line).map(|at| at + 2);
-        let (at, message, consequence) = match line {
-            Some(at) => match (texts.get(at), texts.get(at + 1)) {
-                (Some(script), Some(next)) if is_bare(script) && !next.starts_with("--") => (
-                    at,
-                    format!("the shell of `{}` runs only `{}`: what follows are the script's arguments", service.name, shorten(script)),
-                    "the rest of the line is lost".to_owned(),
-                ),
-                _ => continue,
-            },
-            None => {
-                let Some(at) = texts.iter().position(|word| is_operator(word)).filter(|at| *at > 0) else { continue };
-                // Programs with operators of their own.
-                if matches!(texts.first().and_then(|word| word.rsplit('/').next()), Some("expr" | "test" | "[" | "find" | "jq" | "ffmpeg")) || service.entrypoint.is_none() && may_have_shell(service) {
-                    continue;
-                }
-                (at, format!("`{}` gets `{}` as an argument: no shell reads its command", service.name, texts[at]), format!("`{}` is run, with everything behind it as its arguments", shorten(texts[0])))
+        let (at, message, consequence) = if let Some(at) = line { match (texts.get(at), texts.get(at + 1)) {
+            (Some(script), Some(next)) if is_bare(script) && !next.starts_with("--") => (
+                at,
+                format!("the shell of `{}` runs only `{}`: what follows are the script's arguments", service.name, shorten(script)),
+                "the rest of the line is lost".to_owned(),
+            ),
+            _ => continue,
+        } } else {
+            let Some(at) = texts.iter().position(|word| is_operator(word)).filter(|at| *at > 0) else { continue };
+            // Programs with operators of their own.
+            if matches!(texts.first().and_then(|word| word.rsplit('/').next()), Some("expr" | "test" | "[" | "find" | "jq" | "ffmpeg")) || service.entrypoint.is_none() && may_have_shell(service) {
+                continue;
             }
+            (at, format!("`{}` gets `{}` as an argument: no shell reads its command", service.name, texts[at]), format!("`{}` is run, with everything behind it as its arguments", shorten(texts[0])))
         };
         let Some((_, origin)) = words.get(at) else { continue };
         if !told.insert(*origin) {

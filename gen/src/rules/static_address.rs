@@ -62,8 +62,11 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
-/// The subnets of a network: text, place, gateway.
-pub(crate) fn subnets<'p>(network: &'p Node) -> Vec<(&'p str, Origin, Option<(IpAddr, Origin)>)> {
+/// A subnet: text, place, gateway.
+type Config<'p> = (&'p str, Origin, Option<(IpAddr, Origin)>);
+
+/// The subnets of a network.
+pub(crate) fn subnets(network: &Node) -> Vec<Config<'_>> {
     let configs = network.at(&["ipam", "config"]).map(Node::items).unwrap_or_default();
     let read = configs.iter().filter_map(|config| {
         let subnet = config.get("subnet")?;

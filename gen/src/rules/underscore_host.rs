@@ -7,8 +7,8 @@ rule! {
     /// A host name in a URL has an underscore.
     ///
     /// ### What happens
-    /// Docker's DNS finds the name, but an underscore is not allowed in a host name (RFC 952, RFC 1123). Many libraries refuse the
-    /// URL (Java, Go, Python's Django with "Invalid HTTP_HOST header"); others do not, until a program is updated.
+    /// Docker's DNS finds the name, but an underscore is not allowed in a host name (RFC 952, RFC 1123). Java finds no host
+    /// in such a URL, Django answers 400 to such a request; others take it, until a program is updated.
     ///
     /// ### What to do
     /// Call the service `my-broker`, or give it an alias without underscores.

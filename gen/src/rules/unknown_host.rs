@@ -72,16 +72,13 @@ struct Names<'a> {
 
 impl Names<'_> {
     fn help(&mut self, host: &str, own: &str) -> String {
-        let near = match self.told.get(host) {
-            Some(near) => *near,
-            None => {
-                let few = self.all.len().min(self.left);
-                self.left -= few;
-                let near = did_you_mean(host, self.all.iter().copied().take(few));
-                self.told.insert(host.to_owned(), near);
-                near
-            }
-        };
+        let known = self.told.get(host).copied();
+        let near = known.unwrap_or_else(|| {
+            let few = self.all.len().min(self.left);
+            self.left -= few;
+            did_you_mean(host, self.all.iter().copied().take(few))
+        });
+        self.told.insert(host.to_owned(), near);
         let others = self.all.iter().copied().filter(|name| *name != own);
         match near.filter(|near| *near != own) {
             Some(near) => format!("did you mean `{near}`?"),

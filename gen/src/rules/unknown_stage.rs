@@ -58,10 +58,9 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                 (Ok(index), ..) if index >= before => {
                     (format!("`--from={index}` names a stage that is not before this one"), format!("stages are counted from 0: here 0 to {} can be used", before.saturating_sub(1)))
                 }
-                (Ok(_), ..) => continue,
                 (Err(_), true, _) => (format!("`--from={name}` names a stage that is not before this one"), "move the stage up: a stage can use only those before it".to_owned()),
                 (Err(_), false, Some(near)) => (format!("`--from={name}` names no stage"), format!("did you mean `{near}`?")),
-                (Err(_), false, None) => continue,
+                (Ok(_), ..) | (Err(_), false, None) => continue,
             };
             findings.push(RULE.finding(Place::At(built.at(&from.range)), message, "the build fails, or takes an image of this name from a registry".to_owned(), help).about(about(built)));
         }

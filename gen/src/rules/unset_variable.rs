@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::compose::Context;
 use crate::finding::{Finding, Place};
-use crate::rules::eaten_dollar::eaten;
+use crate::rules::eaten_dollar::{eaten, is_piece};
 
 rule! {
     /// A variable is not set, and nothing says what to do without it.
@@ -32,7 +32,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             );
         }
     }
-    for variable in eaten(context.project).filter(|variable| told.insert(variable.name.as_str())) {
+    let unset = eaten(context.project).filter(|variable| !is_piece(context.surroundings, variable));
+    for variable in unset.filter(|variable| told.insert(variable.name.as_str())) {
         let name = &variable.name;
         let place = context.surroundings.narrow(variable.origin, name);
         findings.push(

@@ -505,10 +505,10 @@ fn resolve(text: &str) -> Value {
         "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
         _ => {}
     }
-    if first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.') {
-        if let Some(number) = number(text) {
-            return number;
-        }
+    if (first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.'))
+        && let Some(number) = number(text)
+    {
+        return number;
     }
     Value::String(text.to_owned())
 }
@@ -630,10 +630,10 @@ mod tests {
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let alias = format!("*a{}", level - 1);
-            bomb += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 10].join(", "));
+            bomb.extend([format!("a{level}: &a{level} ["), [alias.as_str(); 10].join(", "), "]\n".to_owned()]);
         }
         assert_eq!(parse(&bomb, 0).1[0].kind, Kind::TooMuch);
-        let deep: String = (0..1000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+        let deep: String = (0..1000).flat_map(|level| [" ".repeat(level), "a:\n".to_owned()]).collect();
         assert_eq!(parse(&deep, 0).1[0].kind, Kind::TooMuch);
         assert_eq!(parse(&"[".repeat(1000), 0).1.len(), 1);
         assert_eq!(parse("a: &a [*a]\n", 0).1[0].kind, Kind::Syntax);
