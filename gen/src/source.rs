@@ -89,6 +89,16 @@ pub struct Source {
     /// The whole text.
     pub text: String,
     line_starts: Vec<usize>,
+    /// How many characters are before each [`BLOCK`] of bytes: a text may be one long line with many findings.
+    characters: Vec<usize>,
+}
+
+/// So many bytes are looked at to tell a column.
+const BLOCK: usize = 1024;
+
+/// How many characters begin in these bytes.
+fn beginnings(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()
 }
 
 /// A place in a text: 1-based line, 1-based column in characters.
@@ -106,7 +116,16 @@ impl Source {
         let text = text.into();
         let line_starts =
             std::iter::once(0).chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, line_starts }
+        let before = text.as_bytes().chunks(BLOCK).scan(0, |sum, block| {
+            let before = *sum;
+            *sum += beginnings(block);
+            Some(before)
+        });
+        let mut characters: Vec<usize> = before.collect();
+        if text.len() % BLOCK == 0 {
+            characters.push(characters.last().map_or(0, |last| last + beginnings(&text.as_bytes()[text.len() - BLOCK..])));
+        }
+        Self { name: name.into(), text, line_starts, characters }
     }
 
     /// Reads a file, or standard input when the path is `-`.
@@ -153,8 +172,12 @@ impl Source {
         let offset = offset.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= offset);
         let start = self.line_starts[line - 1];
-        let column = self.text.get(start..offset).map_or(offset - start, |text| text.chars().count()) + 1;
-        LineColumn { line, column }
+        LineColumn { line, column: self.characters_before(offset) - self.characters_before(start) + 1 }
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        self.characters.get(block).map_or(0, |before| before + beginnings(&self.text.as_bytes()[block * BLOCK..offset]))
     }
 
     /// The byte range of a line (counted from 1) without its line break; empty past the end.

@@ -196,8 +196,10 @@ impl Dockerfile {
             let (base, unset) = substitute(&first.base.text, &global);
             image.base = Some(base).filter(|_| unset.is_empty());
         }
+        let mut values = HashMap::new();
         for stage in chain {
-            let mut values: HashMap<String, String> = image.env.iter().map(|(name, word)| (name.clone(), word.text.clone())).collect();
+            // Of the stages below only `ENV` stays.
+            values.retain(|name, _| image.env.contains_key(name));
             let from = self.stages.get(stage).map_or(0, |stage| stage.from);
             for instruction in self.instructions[from..].iter().take_while(|one| one.stage == Some(stage)) {
                 apply(instruction, &mut image, &mut values, &global, given);
@@ -248,7 +250,8 @@ fn apply(
                 let number = text.split('/').next().unwrap_or_default();
                 let (first, last) = number.split_once('-').unwrap_or((number, number));
                 if let (Ok(first), Ok(last)) = (first.parse::<u16>(), last.parse::<u16>()) {
-                    image.exposed.extend((first..=last).take(1000).map(|port| (port, word.range.clone())));
+                    let room = MOST_EXPOSED.saturating_sub(image.exposed.len());
+                    image.exposed.extend((first..=last).take(room).map(|port| (port, word.range.clone())));
                 }
             }
         }
@@ -291,8 +294,10 @@ pub fn variables(instruction: &Instruction) -> Vec<(String, Word)> {
     pairs.collect()
 }
 
-/// The most that variables add to a text: Linux gives a process no longer one, and a variable may be twice the one above it.
-const MOST_FILLED_IN: usize = 128 * 1024;
+/// The most ports of an image that are looked at: a range may be all that there are.
+const MOST_EXPOSED: usize = 1000;
+/// The most that variables add to a text, the longest path that Linux knows: a variable may be twice the one above it.
+const MOST_FILLED_IN: usize = 4096;
 
 /// A text with `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}` filled in, and the names that have no value. What would grow without
 /// measure has none.

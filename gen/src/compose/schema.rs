@@ -4,7 +4,10 @@
 //! compiled: a property that no mapping of the document has cannot change the verdict, and neither can a definition that
 //! nothing refers to.
 
+use std::cell::RefCell;
 use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::OnceLock;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -17,14 +20,56 @@ pub type Keys<'k> = HashSet<&'k str>;
 
 /// The schema as it is written.
 #[must_use]
-pub fn whole() -> Value {
-    serde_json::from_str(SCHEMA).unwrap_or_default()
+pub fn whole() -> &'static Value {
+    static WHOLE: OnceLock<Value> = OnceLock::new();
+    WHOLE.get_or_init(|| serde_json::from_str(SCHEMA).unwrap_or_default())
+}
+
+/// The names of all properties.
+fn properties() -> &'static HashSet<&'static str> {
+    static PROPERTIES: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    PROPERTIES.get_or_init(|| {
+        let mut names = HashSet::new();
+        let mut open = vec![whole()];
+        while let Some(value) = open.pop() {
+            if let Some(properties) = value.get("properties").and_then(Value::as_object) {
+                names.extend(properties.keys().map(String::as_str));
+            }
+            match value {
+                Value::Object(map) => open.extend(map.values()),
+                Value::Array(items) => open.extend(items),
+                _ => {}
+            }
+        }
+        names
+    })
+}
+
+/// A validator and the properties that it knows.
+type Compiled = (HashSet<&'static str>, Rc<Validator>);
+
+thread_local! {
+    /// The last one: most documents have the same few properties, and a project may include many.
+    static LAST: RefCell<Option<Compiled>> = const { RefCell::new(None) };
 }
 
 /// A validator for documents that have no other keys than these.
-pub fn validator(keys: &Keys<'_>) -> Result<Validator, String> {
-    let schema: Value = serde_json::from_str(SCHEMA).map_err(|error| error.to_string())?;
-    jsonschema::validator_for(&relevant(schema, keys)).map_err(|error| error.to_string())
+pub fn validator(keys: &Keys<'_>) -> Result<Rc<Validator>, String> {
+    let wanted = || properties().iter().copied().filter(|name| keys.contains(name));
+    LAST.with_borrow_mut(|last| {
+        let mut known = HashSet::new();
+        if let Some((compiled, validator)) = last {
+            if wanted().all(|name| compiled.contains(name)) {
+                return Ok(Rc::clone(validator));
+            }
+            known.clone_from(compiled);
+        }
+        known.extend(wanted());
+        let validator = jsonschema::validator_for(&relevant(whole().clone(), &known)).map_err(|error| error.to_string())?;
+        let validator = Rc::new(validator);
+        *last = Some((known, Rc::clone(&validator)));
+        Ok(validator)
+    })
 }
 
 /// Adds all keys of a document.

@@ -116,7 +116,8 @@ impl<'p> Surroundings<'p> {
             sources: Vec::new(),
             dockerfiles: Vec::new(),
             known: HashMap::new(),
-            env_files: HashMap::new(),
+            read: HashMap::new(),
+            room: MOST_GIVEN,
             documents: project.written.iter().map(|document| document.origin.file).collect(),
         };
         let mut all = Self {
@@ -341,13 +342,19 @@ fn endpoints(service: &Service<'_>, is_service: &dyn Fn(&str) -> bool) -> Vec<En
     endpoints
 }
 
+/// The most instructions and variables that services get from Dockerfiles and env files; what is more is not known of them.
+const MOST_GIVEN: usize = 400_000;
+
 struct Reader<'f> {
     files: &'f dyn Files,
     first: usize,
     sources: Vec<Source>,
     dockerfiles: Vec<Built>,
     known: HashMap<(PathBuf, PathBuf), usize>,
-    env_files: HashMap<PathBuf, Option<u32>>,
+    /// Files that were read, and those that are not there.
+    read: HashMap<PathBuf, Option<u32>>,
+    /// How many instructions and variables may still be given to services: each service gets all of its image and its files.
+    room: usize,
     /// The files that are Compose files.
     documents: HashSet<u32>,
 }
@@ -357,6 +364,22 @@ type EnvLine = (String, String, std::ops::Range<usize>, std::ops::Range<usize>);
 
 impl Reader<'_> {
     fn read(&mut self, path: &Path) -> Option<u32> {
+        if let Some(known) = self.read.get(path) {
+            return *known;
+        }
+        let file = self.read_first(path);
+        self.read.insert(path.to_owned(), file);
+        file
+    }
+
+    /// Whether a service may get that much.
+    fn give(&mut self, amount: usize) -> bool {
+        let left = self.room.checked_sub(amount);
+        self.room = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    fn read_first(&mut self, path: &Path) -> Option<u32> {
         if self.files.kind(path) != Kind::File {
             return None;
         }
@@ -373,7 +396,8 @@ impl Reader<'_> {
     /// Adds what stands in other files.
     fn complete(&mut self, service: &mut Service<'_>) {
         let image = self.image(service);
-        if let Some((image, built)) = &image {
+        let size: usize = image.iter().flat_map(|(image, _)| image.env.values()).map(|word| word.text.len()).sum();
+        if let Some((image, built)) = image.as_ref().filter(|_| self.give(size / 64)) {
             self.add_image(service, image, *built);
         }
         for item in service.node.get("env_file").map(Node::items).unwrap_or_default() {
@@ -428,8 +452,10 @@ impl Reader<'_> {
         let target = build.target.map(|(target, _)| target);
         let contexts =
             super::view::pairs(build.node.get("additional_contexts")).into_iter().map(|(name, ..)| name.to_lowercase()).collect();
+        let steps = self.dockerfiles.get(index)?.dockerfile.instructions.len();
+        let is_known = self.give(steps);
         let built = self.dockerfiles.get_mut(index)?;
-        let stage = built.dockerfile.target(target);
+        let stage = built.dockerfile.target(target).filter(|_| is_known);
         let image = stage.map(|stage| (built.dockerfile.image(stage, &args), index));
         built.users.push(User { service: service.name.to_owned(), stage, args, contexts });
         image
@@ -503,10 +529,11 @@ impl Reader<'_> {
     }
 
     fn env_file(&mut self, path: &Path, service: &mut Service<'_>) {
-        let known = self.env_files.get(path).copied();
-        let file = known.unwrap_or_else(|| self.read(path));
-        self.env_files.insert(path.to_owned(), file);
-        let Some(file) = file else { return };
+        let Some(file) = self.read(path) else { return };
+        let lines = self.text(file).lines().count();
+        if !self.give(lines) {
+            return;
+        }
         let place = |range: &std::ops::Range<usize>| {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             Origin { file, start: offset(range.start), end: offset(range.end) }

@@ -190,7 +190,7 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
             error.kind()
         {
             // What is wrong below a known key makes the schema forget that it knows the key.
-            let known = known_keys(&schema::whole(), &place);
+            let known = known_keys(schema::whole(), &place);
             for key in unexpected.iter().filter(|key| !known.contains(*key)) {
                 let mut whole = place.clone();
                 whole.push(key.clone());
@@ -202,7 +202,7 @@ fn tell(error: &ValidationError<'_>, root: &Node, problems: &mut Problems, told:
             continue;
         }
         if let ValidationErrorKind::FalseSchema = error.kind() {
-            let unknown = |(key, parent): &(&String, &[String])| !known_keys(&schema::whole(), parent).contains(*key);
+            let unknown = |(key, parent): &(&String, &[String])| !known_keys(schema::whole(), parent).contains(*key);
             if let Some((key, parent)) = place.split_last().filter(unknown).filter(|_| told.insert(place.clone())) {
                 unknown_key(root, parent, key, problems);
                 wrong.push(place.clone());
@@ -268,7 +268,7 @@ fn unknown_key(root: &Node, parent: &[String], key: &str, problems: &mut Problem
     let owner = if parent.is_empty() { "a Compose file".to_owned() } else { format!("`{}`", parent.join(".")) };
     let origin = at(root, parent).map_or(root.origin, |node| node.key(key));
     let schema = schema::whole();
-    let known = known_keys(&schema, parent);
+    let known = known_keys(schema, parent);
     if parent == ["services"] {
         problems.refuse(
             &rules::wrong_value::RULE,
@@ -279,7 +279,7 @@ fn unknown_key(root: &Node, parent: &[String], key: &str, problems: &mut Problem
         );
         return;
     }
-    let service_key = parent.is_empty() && known_keys(&schema, &["services".to_owned(), "x".to_owned()]).contains(key);
+    let service_key = parent.is_empty() && known_keys(schema, &["services".to_owned(), "x".to_owned()]).contains(key);
     let help = match did_you_mean(key, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None if service_key => format!("`{key}` belongs to a service: put it below `services:` and a name"),

@@ -250,7 +250,9 @@ impl<'p> Service<'p> {
         };
         service.mounts.extend(tmpfs(node));
         let exposed = node.get("expose").map(Node::items).unwrap_or_default();
-        service.exposed.extend(exposed.iter().filter_map(Node::scalar).flat_map(|port| range(port.split('/').next().unwrap_or_default())));
+        service
+            .exposed
+            .extend(exposed.iter().filter_map(Node::scalar).flat_map(|port| range(port.split('/').next().unwrap_or_default())).take(1000));
         service
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Message, Origin, Renderer, Snippet};
 
 use crate::finding::Severity;
 use crate::lint::{Located, Related, summary};
@@ -13,6 +13,9 @@ use crate::source::Source;
 
 /// Related places further away than this many lines get an excerpt of their own.
 const NEAR_LINES: usize = 100;
+/// The longest excerpt. A whole project on one line with as many findings would be shown as often; a part of a line cannot be
+/// shown, since what is secret in it would not be known.
+const LONGEST: usize = 8 * 1024;
 
 /// All findings and a line that counts them; empty when there are none.
 #[must_use]
@@ -44,7 +47,7 @@ fn group<'a>(sources: &'a [Source], located: &'a Located) -> Group<'a> {
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let mut elements: Vec<Element<'a>> = excerpts(sources, located).into_iter().map(Element::from).collect();
+    let mut elements: Vec<Element<'a>> = excerpts(sources, located);
     let notes = [("consequence", &finding.consequence), ("help", &finding.help)];
     let notes = notes.into_iter().filter(|(_, text)| !text.is_empty());
     elements.extend(notes.map(|(name, text)| {
@@ -75,7 +78,7 @@ fn wrap(text: &str) -> String {
 }
 
 /// The excerpt of the finding, and those of related places that do not fit into it.
-fn excerpts<'a>(sources: &'a [Source], located: &'a Located) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn excerpts<'a>(sources: &'a [Source], located: &'a Located) -> Vec<Element<'a>> {
     let Some(source) = sources.get(located.file) else { return Vec::new() };
     let line = located.start.line;
     let is_near =
@@ -85,26 +88,32 @@ fn excerpts<'a>(sources: &'a [Source], located: &'a Located) -> Vec<Snippet<'a, 
     let (near, far): (Vec<_>, Vec<_>) = located.related.iter().partition(|related| is_near(related));
     let context = |related: &&'a Related| (AnnotationKind::Context, related.span.clone(), Some(related.text.as_str()));
     let first: Vec<_> = std::iter::once(primary).chain(near.iter().map(context)).collect();
-    let rest = far.iter().filter_map(|related| Some(excerpt(sources.get(related.file)?, &[context(related)])));
-    std::iter::once(excerpt(source, &first)).chain(rest).collect()
+    let rest = far.iter().filter_map(|related| excerpt(sources.get(related.file)?, &[context(related)]));
+    let shown = excerpt(source, &first).or_else(|| excerpt(source, first.get(..1)?));
+    let place = || Origin::path(source.name.as_str()).line(line).char_column(located.start.column).into();
+    std::iter::once(shown.map_or_else(place, Element::from)).chain(rest.map(Element::from)).collect()
 }
 
-/// The lines from the first to the last mark, with the marks; lines between are folded.
+/// The lines from the first to the last mark, with the marks; lines between are folded. None if they are too long.
 fn excerpt<'a>(
     source: &'a Source,
     marks: &[(AnnotationKind, Range<usize>, Option<&'a str>)],
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+) -> Option<Snippet<'a, annotate_snippets::Annotation<'a>>> {
     let lines = marks.iter().map(|(_, span, _)| source.line_column(span.start).line);
     let (first, last) = (lines.clone().min().unwrap_or(1), lines.max().unwrap_or(1));
     // Only these lines are handed on: the renderer would go through the whole text for every finding.
     let range = source.line_range(first).start..source.line_range(last).end;
+    if range.len() > LONGEST {
+        return None;
+    }
     let annotations = marks.iter().map(|(kind, span, label)| {
         let span = span.start.saturating_sub(range.start)..span.end.saturating_sub(range.start);
         kind.span(span).label(*label)
     });
-    Snippet::source(conceal(&source.text[range.clone()]))
+    let snippet = Snippet::source(conceal(&source.text[range.clone()]))
         .path(source.name.as_str())
         .line_start(first)
         .fold(true)
-        .annotations(annotations.collect::<Vec<_>>())
+        .annotations(annotations.collect::<Vec<_>>());
+    Some(snippet)
 }

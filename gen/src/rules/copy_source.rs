@@ -24,10 +24,12 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for built in context.dockerfiles().filter(|built| built.has_context && !built.users.is_empty()) {
         let arguments = built.users.first().map(|user| &user.args);
         let mut values = arguments.map(|args| built.dockerfile.global_args(args)).unwrap_or_default();
+        let stages = stages(built);
+        let is_built = |instruction: &Instruction| instruction.stage.is_some_and(|stage| stages.contains(&stage));
         for instruction in &built.dockerfile.instructions {
             match instruction.keyword.as_str() {
                 "ARG" | "ENV" => learn(instruction, &mut values, arguments),
-                "COPY" | "ADD" if !instruction.flags.iter().any(|(name, _)| name == "from") && is_built(built, instruction) => {
+                "COPY" | "ADD" if !instruction.flags.iter().any(|(name, _)| name == "from") && is_built(instruction) => {
                     several(built, instruction, findings);
                     for source in sources(instruction) {
                         let (text, unset) = substitute(&source.text, &values);
@@ -59,19 +61,20 @@ fn learn(instruction: &Instruction, values: &mut std::collections::HashMap<Strin
     }
 }
 
-/// Whether its stage is part of what somebody builds.
-fn is_built(built: &Built, instruction: &Instruction) -> bool {
+/// The stages of what somebody builds.
+fn stages(built: &Built) -> std::collections::HashSet<usize> {
     let mut wanted: Vec<usize> = built.users.iter().filter_map(|user| user.stage).collect();
     let mut seen = std::collections::HashSet::new();
+    let first_of = |stage: usize| built.dockerfile.stages.get(stage).map_or(0, |stage| stage.from);
     while let Some(stage) = wanted.pop() {
         if !seen.insert(stage) {
             continue;
         }
         wanted.extend(built.dockerfile.stages.get(stage).and_then(|stage| stage.parent));
-        let own = built.dockerfile.instructions.iter().filter(|one| one.stage == Some(stage));
+        let own = built.dockerfile.instructions[first_of(stage)..].iter().take_while(|one| one.stage == Some(stage));
         wanted.extend(own.flat_map(|one| &one.flags).filter(|(name, _)| name == "from").filter_map(|(_, word)| built.dockerfile.stage_named(&word.text)));
     }
-    instruction.stage.is_some_and(|stage| seen.contains(&stage))
+    seen
 }
 
 /// All words but the last, which is where it goes; texts that stand in the file itself are no sources.

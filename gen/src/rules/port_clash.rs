@@ -193,9 +193,14 @@ fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
     claims.sort_by_key(|claim| claim.origin);
     let numbers: HashSet<u16> = claims.iter().map(|claim| claim.port).collect();
     let mut taken: HashMap<(u16, &str), Taken<Claim<'_>>> = HashMap::new();
+    // Of two ranges that overlap the first port is told.
+    let mut told: HashSet<(source::Origin, source::Origin)> = HashSet::new();
     for claim in claims {
         let taken = taken.entry((claim.port, claim.protocol)).or_default();
         if let Some(first) = taken.by(claim.address).filter(|first| claim.index.is_some() || first.index.is_some() || first.service.name != claim.service.name) {
+            if !told.insert((claim.origin, first.origin)) {
+                continue;
+            }
             let (port, protocol) = (claim.port, claim.protocol);
             let free = (1..100).filter_map(|step| port.checked_add(step)).find(|port| !numbers.contains(port));
             let target = claim.index.and_then(|index| claim.service.ports.iter().find(|port| port.index == index)).map(|port| port.target);

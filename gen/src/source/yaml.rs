@@ -15,6 +15,8 @@ use crate::compose::tree::{Entry, Map, Node, Value};
 const MAX_DEPTH: usize = 200;
 /// The most values that aliases may add to a file, unless they are few beside those that are written (as in go-yaml).
 const MAX_COPIES: usize = 400_000;
+/// The most documents of one file: Compose checks the whole project after each.
+const MAX_DOCUMENTS: usize = 100;
 /// Fewer aliases than this cannot do harm.
 const FEW_ALIASES: usize = 20;
 
@@ -240,6 +242,11 @@ impl Reader<'_> {
         match event {
             Event::DocumentStart(_) => {
                 self.values = 0;
+                if self.documents.len() >= MAX_DOCUMENTS {
+                    self.mistake(Kind::TooMuch, format!("it has more than {MAX_DOCUMENTS} documents"), origin.range());
+                    self.failed = true;
+                    return;
+                }
                 self.documents.push(Document::default());
             }
             Event::Scalar(text, style, anchor, tag) => {

@@ -105,6 +105,10 @@ impl Loader<'_> {
         found: &mut Map,
         (origin, place): (Origin, &str),
     ) {
+        // What is refused already need not be read for every other service.
+        if self.copies == 0 {
+            return;
+        }
         let Ok(source) = self.files.read(path) else {
             return self.missing(&self.short(path), path, origin, place, "read");
         };
