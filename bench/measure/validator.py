@@ -112,7 +112,7 @@ def docker_compose() -> list[str] | None:
     for folder in plugins:
         plugin = pathlib.Path(folder) / "docker-compose"
         if plugin.is_file():
-            return [str(plugin), "compose"]
+            return [str(plugin)]
     docker = shutil.which("docker")
     if docker and subprocess.run([docker, "compose", "version"], capture_output=True).returncode == 0:
         return [docker, "compose"]
@@ -164,5 +164,8 @@ def cell(runs: list[dict]) -> str:
     seconds = statistics.median(run["seconds"] for run in runs)
     memory = max(run["memory"] for run in runs)
     # A linter that finds something exits with 1; Compose that refuses says why.
-    refused = " refused:" if "exceeded" in first["said"] or "limit" in first["said"] else ""
+    refused = " refused:" if "exceed" in first["said"] or "limit" in first["said"] else ""
+    if first["code"] not in (0, 1) and not refused:
+        note(f"a run fails: {first['said'].strip()}")
+        return "fails"
     return f"{refused} {seconds * 1000:,.1f} ms ({memory:,.0f} MiB)".strip()
