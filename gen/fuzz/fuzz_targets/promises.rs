@@ -41,7 +41,9 @@ fn inside(text: &str, range: &Range<usize>) {
 fn inside_of(sources: &[Source], origin: Origin) {
     let source = sources.get(origin.file as usize);
     assert!(source.is_some(), "there is no file {}", origin.file);
-    source.into_iter().for_each(|source| inside(&source.text, &origin.range()));
+    if let Some(source) = source {
+        inside(&source.text, &origin.range());
+    }
 }
 
 /// The places of what is told, before they are cut to what can be shown.

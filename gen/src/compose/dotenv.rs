@@ -229,7 +229,7 @@ mod tests {
         let mistake = |text: &str| parse(text, &|_| None).unwrap_err();
         assert_eq!(mistake("A=1\nB C=2\n"), Mistake { message: "a name cannot contain a space".to_owned(), line: 2 });
         assert_eq!(mistake("A=1\n\nB='x\n").line, 3);
-        let doubled: String = (0..40).map(|n| format!("A{}=$A{n}$A{n}\n", n + 1)).collect();
+        let doubled: String = (0..40).flat_map(|n| [format!("A{}=", n + 1), format!("$A{n}$A{n}\n")]).collect();
         assert_eq!(mistake(&format!("A0=0123456789\n{doubled}")).line, 17);
         assert_eq!(mistake("{=1\n").message, "unexpected `{` in a name");
     }
