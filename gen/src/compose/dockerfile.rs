@@ -198,11 +198,17 @@ impl Dockerfile {
         }
         let mut values = HashMap::new();
         for stage in chain {
-            // Of the stages below only `ENV` stays.
-            values.retain(|name, _| image.env.contains_key(name));
             let from = self.stages.get(stage).map_or(0, |stage| stage.from);
-            for instruction in self.instructions[from..].iter().take_while(|one| one.stage == Some(stage)) {
+            let own = || self.instructions[from..].iter().take_while(|one| one.stage == Some(stage));
+            for instruction in own() {
                 apply(instruction, &mut image, &mut values, &global, given);
+            }
+            // Arguments end with their stage.
+            for word in own().filter(|one| one.keyword == "ARG").flat_map(|one| &one.words) {
+                let name = word.text.split('=').next().unwrap_or_default();
+                if !image.env.contains_key(name) {
+                    values.remove(name);
+                }
             }
         }
         image

@@ -15,7 +15,7 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for service in context.services() {
+    for service in context.services().filter(|service| !service.ports.is_empty()) {
         let Some(built) = service.build.as_ref().and_then(|build| context.surroundings.dockerfiles.get(build.dockerfile?)) else { continue };
         let Some(user) = built.users.iter().find(|user| user.service == service.name) else { continue };
         let exposed = user.stage.map(|stage| built.dockerfile.image(stage, &user.args).exposed).unwrap_or_default();
