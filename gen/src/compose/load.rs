@@ -56,7 +56,7 @@ const MAX_FILES: usize = 10_000;
 /// The most bytes that are read again because a file is included or extended once more.
 const MAX_AGAIN: usize = 4 * 1024 * 1024;
 /// The most values that `extends` and env files put into services: each service gets all of them.
-const MAX_COPIES: usize = 250_000;
+const MAX_COPIES: usize = 1_000_000;
 
 /// The usual files of a folder: the first name that is there, and its override.
 #[must_use]
