@@ -256,10 +256,15 @@ pub(crate) fn count(number: u64, one: &str) -> String {
 
 /// Names in backticks: `a`, `a` and `b`, `a`, `b` and `c`; long lists are cut.
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    if names.len() > 6 {
-        let rest = names.len() - 5;
-        names.truncate(5);
+    let mut names = names.into_iter();
+    let mut shown: Vec<&str> = names.by_ref().take(6).collect();
+    let more = names.count();
+    let rest = more + 1;
+    if more > 0 {
+        shown.truncate(5);
+    }
+    let mut names: Vec<String> = shown.into_iter().map(|name| format!("`{name}`")).collect();
+    if more > 0 {
         return format!("{} and {rest} more", names.join(", "));
     }
     match names.pop() {

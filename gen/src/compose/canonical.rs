@@ -8,14 +8,13 @@ use crate::finding::Place;
 use crate::rules;
 use crate::source::Origin;
 
-/// The most ports that a file may publish once its ranges are spelt out.
-const MAX_PORTS: usize = 200_000;
+/// The most ports that a project may publish once its ranges are spelt out: each is a mapping of its own.
+const MAX_PORTS: usize = 150_000;
 
 /// Makes the long syntax of a document that was merged.
 pub fn canonical(root: &mut Node, problems: &mut Problems) {
     let Some(root) = root.map_mut() else { return };
-    let mut open_ports = MAX_PORTS;
-    for_each(root, "services", |service, path| self::service(service, path, &mut open_ports, problems));
+    for_each(root, "services", |service, path| self::service(service, path, problems));
     for kind in ["volumes", "networks", "secrets", "configs"] {
         for_each(root, kind, |resource, path| external(resource, path, problems));
     }
@@ -70,7 +69,7 @@ fn each_item(node: &mut Node, path: &Path<'_>, mut change: impl FnMut(&mut Node,
     }
 }
 
-fn service(node: &mut Node, path: &Path<'_>, open_ports: &mut usize, problems: &mut Problems) {
+fn service(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
     let Some(service) = node.map_mut() else { return };
     if let Some(build) = get(service, "build") {
         self::build(build, &path.key("build"), problems);
@@ -131,7 +130,7 @@ fn service(node: &mut Node, path: &Path<'_>, open_ports: &mut usize, problems: &
         }
     }
     if let Some(node) = get(service, "ports") {
-        self::all_ports(node, &path.key("ports"), open_ports, problems);
+        self::all_ports(node, &path.key("ports"), problems);
     }
     if let Some(watches) = service.get_mut("develop").and_then(|entry| get(entry.node.map_mut()?, "watch")) {
         each_item(watches, path, |watch, _| {
@@ -255,7 +254,7 @@ fn device(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
     *node = mapping(node.origin, [("source", text(source)), ("target", text(target)), ("permissions", text(permissions))]);
 }
 
-fn all_ports(node: &mut Node, path: &Path<'_>, open_ports: &mut usize, problems: &mut Problems) {
+fn all_ports(node: &mut Node, path: &Path<'_>, problems: &mut Problems) {
     let Value::List(items) = &mut node.value else { return };
     let mut all = Vec::with_capacity(items.len());
     for (index, item) in std::mem::take(items).into_iter().enumerate() {
@@ -266,14 +265,18 @@ fn all_ports(node: &mut Node, path: &Path<'_>, open_ports: &mut usize, problems:
                 continue;
             }
         };
+        // Ranges that come after too many are not even spelt out.
+        if problems.ports > MAX_PORTS {
+            continue;
+        }
         match ports::parse(&spec, item.origin) {
-            Ok(ports) if ports.len() > *open_ports => {
-                *open_ports = 0;
+            Ok(ports) if problems.ports + ports.len() > MAX_PORTS => {
+                problems.ports = MAX_PORTS + 1;
                 let message = format!("the ranges of ports name more than {MAX_PORTS} ports");
                 problems.refuse(&rules::too_large::RULE, item.origin, path.index(index), message, "publish the ports that are used");
             }
             Ok(ports) => {
-                *open_ports -= ports.len();
+                problems.ports += ports.len();
                 all.extend(ports);
             }
             Err(error) => {

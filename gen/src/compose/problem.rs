@@ -17,6 +17,8 @@ pub const REFUSED: &str = "`docker compose` refuses the project: nothing is star
 pub struct Problems {
     /// In the order of reading; sorted by place at the end.
     pub findings: Vec<Finding>,
+    /// How many ports were spelt out of ranges so far.
+    pub ports: usize,
 }
 
 impl Problems {

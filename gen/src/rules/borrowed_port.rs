@@ -17,8 +17,13 @@ rule! {
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for service in context.services().filter(|service| service.mode.is_none()) {
+        let mut told = None;
         for port in &service.ports {
             let Some((first, _)) = port.published.filter(|(first, last)| *first <= 60_999 && *last >= 32_768) else { continue };
+            // A range is told once.
+            if told.replace(port.origin) == Some(port.origin) {
+                continue;
+            }
             findings.push(
                 RULE.finding(
                     Place::At(port.origin),

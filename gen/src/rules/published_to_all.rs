@@ -18,7 +18,12 @@ rule! {
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     for service in context.services().filter(|service| service.mode.is_none()) {
         let database = service.known().filter(|known| !known.data.is_empty() || matches!(known.name, "memcached" | "etcd" | "zookeeper" | "adminer"));
+        let mut told = None;
         for port in service.ports.iter().filter(|port| port.published.is_some() && port.address.is_none_or(|address| address.is_unspecified())) {
+            // A range is told once.
+            if told.replace(port.origin) == Some(port.origin) {
+                continue;
+            }
             let what = database.map_or_else(String::new, |known| format!(" (`{}`)", known.name));
             let mut finding = RULE.finding(
                 Place::At(port.origin),

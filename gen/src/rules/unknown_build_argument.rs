@@ -1,6 +1,6 @@
 //! `unknown-build-argument`
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use crate::compose::Context;
 use crate::finding::{Finding, Place, did_you_mean};
@@ -22,15 +22,15 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         let Some(build) = service.build.as_ref() else { continue };
         let Some(built) = build.dockerfile.and_then(|index| context.surroundings.dockerfiles.get(index)).filter(|built| !built.dockerfile.stages.is_empty()) else { continue };
         let arguments = built.dockerfile.instructions.iter().filter(|one| one.keyword == "ARG");
-        let declared: HashSet<&str> = arguments.flat_map(|one| &one.words).map(|word| word.text.split('=').next().unwrap_or_default()).collect();
+        let declared: BTreeSet<&str> = arguments.flat_map(|one| &one.words).map(|word| word.text.split('=').next().unwrap_or_default()).collect();
         for (name, _, origin) in &build.args {
             if declared.contains(name.as_str()) || is_known(name) {
                 continue;
             }
-            let help = match did_you_mean(name, declared.iter().copied().collect::<std::collections::BTreeSet<_>>()) {
+            let help = match did_you_mean(name, declared.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if declared.is_empty() => format!("declare it in the Dockerfile: `ARG {name}`"),
-                None => format!("declare it in the Dockerfile, `ARG {name}`; it knows {}", list(declared.iter().copied().collect::<std::collections::BTreeSet<_>>())),
+                None => format!("declare it in the Dockerfile, `ARG {name}`; it knows {}", list(declared.iter().copied())),
             };
             findings.push(
                 RULE.finding(
