@@ -186,4 +186,76 @@ mod files {
         assert_eq!(std::fs::read_dir(&project).unwrap().count(), 2, "nothing is left behind");
         assert_eq!(says(&cbwgen(&project, &["lint", ".", "--fix", "--dry-run"])), "");
     }
+
+    /// Runs with no more memory than this needs, so that growth is a failure and not a slow machine.
+    #[cfg(unix)]
+    fn bounded(folder: &Path, file: &str) -> String {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v 300000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_cbwgen"), "lint", "--format", "short", "-f", file]);
+        says(&command.current_dir(folder).env("NO_COLOR", "1").output().unwrap())
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_compose_file_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+        let deep: String = (0..1000).fold(String::new(), |text, level| text + &" ".repeat(level) + "a:\n");
+        write("deep.yaml", deep.as_bytes());
+        write("flow.yaml", format!("services: {}", "[".repeat(1000)).as_bytes());
+        write("bytes.yaml", b"services:\n  a: {image: \"\xff\"}\n");
+        write("one.yaml", b"include: [two.yaml]\n");
+        write("two.yaml", b"include: [one.yaml]\n");
+        write("self.yaml", b"services:\n  a: {image: x, extends: b}\n  b: {extends: a}\n");
+        write("zero.yaml", b"services:\n  a: {image: x, env_file: /dev/zero}\n");
+        std::fs::File::create(folder.path().join("line.yaml")).unwrap().set_len(200 * 1024 * 1024).unwrap();
+        assert!(Command::new("mkfifo").arg(folder.path().join("pipe.yaml")).status().unwrap().success());
+        let no_file = |name| {
+            format!("error: cannot read `{name}`: it is not a regular file; to read a pipe, give it on standard input and name it `-`\n")
+        };
+        for (file, expected) in [
+            ("deep.yaml", "deep.yaml:201:201: error[too-large]: it is nested more than 200 levels deep\n"),
+            ("flow.yaml", "flow.yaml:1:266: error[syntax]: recursion limit exceeded\n"),
+            ("bytes.yaml", "error: cannot read `bytes.yaml`: it is not text (byte 24 is not valid UTF-8)\n"),
+            ("line.yaml", "error: cannot read `line.yaml`: it is larger than 16 MiB\n"),
+            ("one.yaml", "two.yaml:1:11: error[reference-loop]: the files include each other: one.yaml → two.yaml → one.yaml\n"),
+            ("self.yaml", "self.yaml:2:17: error[reference-loop]: the services extend each other: a → b → a\n"),
+            ("zero.yaml", "zero.yaml:2:27: error[missing-file]: the file `/dev/zero` that is to be read is not a regular file\n"),
+            ("/dev/zero", &no_file("/dev/zero")),
+            ("pipe.yaml", &no_file("pipe.yaml")),
+        ] {
+            let said = bounded(folder.path(), file);
+            assert!(said.contains(expected), "{file}: {said}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_multiplies_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        for level in 0..40 {
+            write(&format!("{level}.yaml"), &format!("include: [{0}.yaml, {0}.yaml]\n", level + 1));
+        }
+        write("40.yaml", "services:\n  a: {image: \"x:1\"}\n");
+        let services = (0..1000).fold(String::new(), |text, n| text + &format!("  s{n}: {{image: \"x:1\", ports: [1-65535]}}\n"));
+        write("ports.yaml", &format!("services:\n{services}"));
+        write("documents.yaml", &"services: {a: {image: \"x:1\"}}\n---\n".repeat(1000));
+        let doubled =
+            |before: &str| (1..60).fold(format!("{before}A0=0123456789\n"), |text, n| text + &format!("{before}A{n}=$A{0}$A{0}\n", n - 1));
+        write("doubled.env", &doubled(""));
+        write("env.yaml", "services:\n  a: {image: \"x:1\", env_file: doubled.env}\n");
+        write("Dockerfile", &format!("FROM x:1\n{}USER x\n", doubled("ENV ")));
+        write("build.yaml", "services:\n  a: {build: .}\n");
+        for (file, expected) in [
+            ("0.yaml", "error[too-large]: the files include each other too deeply, or the same ones too often"),
+            ("ports.yaml", "error[too-large]: the ranges of ports name more than 150000 ports"),
+            ("documents.yaml", "error[too-large]: it has more than 100 documents"),
+            ("env.yaml", "error[syntax]: the values grow without measure: variables are put into variables"),
+        ] {
+            let said = bounded(folder.path(), file);
+            assert!(said.contains(expected), "{file}: {}", said.chars().take(2000).collect::<String>());
+        }
+        assert!(!bounded(folder.path(), "build.yaml").contains("memory allocation"));
+    }
 }
