@@ -1,13 +1,14 @@
 //! The verdicts of `docker compose config`, and its resolved model, on many projects.
 //!
 //! The corpus of projects with known verdicts is not part of this repository: `CBW_CORPUS` names its folder, `../shared/corpus`
-//! is where it is looked for. `CORPUS_VERBOSE=1` prints each difference; `CORPUS_MODELS=FOLDER` holds the models against those
-//! in a folder (`NAME.json`, as `docker compose config --format json` prints them).
+//! is where it is looked for. The models are held against what Compose itself prints: `CBW_COMPOSE` names its program; the one
+//! of the tests' engine and the usual places of plugins are looked at. `CORPUS_VERBOSE=1` prints each difference.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "what cannot be read fails the test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cbwgen::compose::Project;
 use cbwgen::compose::files::Disk;
@@ -66,13 +67,20 @@ fn environment(text: &str) -> BTreeMap<String, String> {
     variables
 }
 
-fn load_row(corpus: &Path, row: &Row) -> Option<(Project, Vec<Finding>)> {
+fn folder_of(corpus: &Path, row: &Row) -> PathBuf {
     let mut parts = row.file.split('/');
-    let folder = corpus.join(parts.next().unwrap()).join(parts.next().unwrap()).canonicalize().unwrap();
-    let arguments = row.arguments.replace("UNNORMALIZED PATH", "UNNORMALIZED\u{0}PATH");
-    let files = arguments.split(' ').filter(|word| *word != "-f").map(|word| PathBuf::from(word.replace('\u{0}', " ")));
+    corpus.join(parts.next().unwrap()).join(parts.next().unwrap()).canonicalize().unwrap()
+}
+
+/// `-f a -f b`: one folder of the corpus has a space in its name.
+fn files_of(row: &Row) -> Vec<PathBuf> {
+    row.arguments.split("-f ").map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+}
+
+fn load_row(corpus: &Path, row: &Row) -> Option<(Project, Vec<Finding>)> {
+    let folder = folder_of(corpus, row);
     let options =
-        Options { files: files.collect(), environment: environment(&row.environment), current: folder.clone(), ..Options::default() };
+        Options { files: files_of(row), environment: environment(&row.environment), current: folder.clone(), ..Options::default() };
     load(&options, &Disk { current: folder }).ok()
 }
 
@@ -98,24 +106,49 @@ fn verdicts_are_those_of_compose() {
     assert!(wrong.len() * 100 <= right, "{}", wrong.join("\n"));
 }
 
+/// Compose as a program of its own, of the version that the corpus was made with.
+fn compose() -> Option<PathBuf> {
+    let folders =
+        ["/var/lib/cbw-engine/config/cli-plugins", "/usr/libexec/docker/cli-plugins", "/usr/lib/docker/cli-plugins", "/usr/local/bin"];
+    let usual = folders.iter().map(|folder| Path::new(folder).join("docker-compose"));
+    let named = std::env::var_os("CBW_COMPOSE").map(PathBuf::from);
+    let is_right = |program: &PathBuf| {
+        let said = Command::new(program).args(["version", "--short"]).output();
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim() == "5.6.1")
+    };
+    let found = named.into_iter().chain(usual).find(is_right);
+    if found.is_none() {
+        eprintln!("skipped: there is no `docker-compose` v5.6.1; `CBW_COMPOSE` names it, `tests/docker/engine start` installs it");
+    }
+    found
+}
+
+/// The model that Compose prints; nothing where it can print none.
+fn expected_model(compose: &Path, corpus: &Path, row: &Row) -> Option<serde_json::Value> {
+    let mut command = Command::new(compose);
+    command.current_dir(folder_of(corpus, row)).env_clear().env("PATH", "/usr/bin:/bin").envs(environment(&row.environment));
+    for file in files_of(row) {
+        command.arg("-f").arg(file);
+    }
+    let printed = command.args(["config", "--format", "json"]).output().unwrap();
+    printed.status.success().then(|| serde_json::from_slice(&printed.stdout).unwrap())
+}
+
 #[test]
 fn models_are_those_of_compose() {
-    let (Some(corpus), Some(models)) = (corpus(), std::env::var_os("CORPUS_MODELS").map(PathBuf::from)) else { return };
+    let (Some(corpus), Some(compose)) = (corpus(), compose()) else { return };
     let (mut right, mut wrong) = (0, Vec::new());
     for row in rows(&corpus).into_iter().filter(|row| row.valid) {
-        let name = row.file.split('/').nth(1).unwrap().to_owned() + &row.arguments.replace(['/', ' '], "_");
-        let Ok(text) = std::fs::read_to_string(models.join(name + ".json")) else { continue };
-        let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let Some((project, _)) = load_row(&corpus, &row) else { continue };
-        let found = cbwgen::compose::config::document(&project);
+        let Some(expected) = expected_model(&compose, &corpus, &row) else { continue };
+        let found = load_row(&corpus, &row).map(|(project, _)| cbwgen::compose::config::document(&project)).unwrap_or_default();
         if found == expected {
             right += 1;
         } else {
             wrong.push(format!("{}\n{}", row.file, difference(&expected, &found, "")));
         }
     }
-    println!("{right} right, {} wrong\n{}", wrong.len(), wrong.join("\n"));
-    assert!(wrong.len() * 20 <= right, "models differ");
+    println!("{right} right, {} wrong", wrong.len());
+    assert!(right > 0 && wrong.len() * 20 <= right, "{}", wrong.join("\n"));
 }
 
 fn difference(expected: &serde_json::Value, found: &serde_json::Value, path: &str) -> String {

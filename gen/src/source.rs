@@ -220,6 +220,13 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Bytes of a file. Files are smaller than 4 GiB: see [`MAX_BYTES`].
+    #[must_use]
+    pub fn new(file: u32, range: &Range<usize>) -> Self {
+        let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { file, start: fit(range.start), end: fit(range.end) }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn range(self) -> Range<usize> {

@@ -105,13 +105,8 @@ pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Findin
     }
     let name = loader.name(options, &named, &mut environment);
     let mut root = loader.model(&named, &directory, &environment, &mut Vec::new())?;
-    let first = loader
-        .project
-        .sources
-        .iter()
-        .position(|source| FilePath::new(&source.name).file_name().is_some_and(|name| name != ".env"))
-        .unwrap_or(0);
-    let start = Origin { file: u32::try_from(first).unwrap_or(0), start: 0, end: 0 };
+    let first = named.first().and_then(|file| loader.documents.get(file)).map_or(0, |(file, _)| *file);
+    let start = Origin::new(first, &(0..0));
     if root.map().is_none_or(Map::is_empty) && loader.problems.findings.is_empty() {
         let help = "add `services:` with at least one service";
         loader.problems.refuse(&rules::empty_project::RULE, start, "", "the project is empty".to_owned(), help);
@@ -210,20 +205,16 @@ impl Loader<'_> {
     }
 
     fn mistake(&mut self, mistake: yaml::Mistake, file: u32) {
-        let origin = |span: std::ops::Range<usize>| {
-            let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            Origin { file, start: fit(span.start), end: fit(span.end) }
-        };
         let (rule, help) = match mistake.kind {
             yaml::Kind::Syntax => (&rules::syntax::RULE, "correct the line; `https://yaml.org` describes the format"),
             yaml::Kind::DuplicateKey => (&rules::duplicate_key::RULE, "remove one of them, or rename it"),
             yaml::Kind::Key => (&rules::wrong_type::RULE, "write the key in quotes"),
             yaml::Kind::TooMuch => (&rules::too_large::RULE, "write less of it by aliases, and nest less"),
         };
-        let place = origin(mistake.span);
+        let place = Origin::new(file, &mistake.span);
         let finding = self.problems.refuse(rule, place, mistake.path, mistake.message, help);
         if let Some(first) = mistake.first {
-            finding.related.push((Place::At(origin(first)), "it is here first".to_owned()));
+            finding.related.push((Place::At(Origin::new(file, &first)), "it is here first".to_owned()));
         }
     }
 

@@ -71,8 +71,7 @@ impl Built {
     /// The place of bytes of it.
     #[must_use]
     pub fn at(&self, range: &std::ops::Range<usize>) -> Origin {
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.file.map_or(self.said, |file| Origin { file, start: offset(range.start), end: offset(range.end) })
+        self.file.map_or(self.said, |file| Origin::new(file, range))
     }
 }
 
@@ -534,10 +533,7 @@ impl Reader<'_> {
         if !self.give(lines) {
             return;
         }
-        let place = |range: &std::ops::Range<usize>| {
-            let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-            Origin { file, start: offset(range.start), end: offset(range.end) }
-        };
+        let place = |range: &std::ops::Range<usize>| Origin::new(file, range);
         for (name, value, key, range) in env_lines(self.text(file)) {
             let variable = Variable { value: Some(value), origin: place(&range), key: place(&key), from: From::EnvFile };
             let below = service.environment.insert(name.clone(), variable).filter(|below| below.from == From::EnvFile);

@@ -76,6 +76,15 @@ impl Node {
         })
     }
 
+    /// The value at the end of a way of keys and indices, to be changed.
+    pub fn at_mut(&mut self, way: &[String]) -> Option<&mut Self> {
+        way.iter().try_fold(self, |node, step| match &mut node.value {
+            Value::Map(map) => map.get_mut(step).map(|entry| &mut entry.node),
+            Value::List(items) => items.get_mut(step.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
     /// The bytes of a key, or of this value where there is none.
     #[must_use]
     pub fn key(&self, key: &str) -> Origin {

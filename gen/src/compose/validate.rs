@@ -47,7 +47,9 @@ pub fn validate(root: &mut Node, problems: &mut Problems) {
         check(&validator, &Json::Object(Map::from_iter([("services".to_owned(), service)])), root, problems, &mut wrong);
     }
     for way in wrong {
-        spoil(root, &way);
+        if let Some(node) = root.at_mut(&way) {
+            node.value = Value::Wrong;
+        }
     }
 }
 
@@ -105,37 +107,15 @@ fn depth(error: &ValidationError<'_>) -> usize {
 }
 
 /// The most telling errors below one: those that are deepest in the document.
-fn deepest<'e, 'd>(error: &'e ValidationError<'d>) -> Vec<&'e ValidationError<'d>>
-where
-    'd: 'e,
-{
-    let contexts: &'e [Vec<ValidationError<'static>>] = match error.kind() {
-        ValidationErrorKind::AnyOf { context }
-        | ValidationErrorKind::OneOfNotValid { context }
-        | ValidationErrorKind::OneOfMultipleValid { context } => context,
-        _ => return vec![error],
+fn deepest<'e>(error: &'e ValidationError<'_>) -> Vec<&'e ValidationError<'e>> {
+    let (ValidationErrorKind::AnyOf { context }
+    | ValidationErrorKind::OneOfNotValid { context }
+    | ValidationErrorKind::OneOfMultipleValid { context }) = error.kind()
+    else {
+        return vec![error];
     };
-    let mut best: Vec<&'e ValidationError<'static>> = Vec::new();
-    for error in contexts.iter().flatten().flat_map(deepest_static) {
-        match best.first().map_or(0, |first| depth(first)).cmp(&depth(error)) {
-            std::cmp::Ordering::Less => best = vec![error],
-            std::cmp::Ordering::Equal => best.push(error),
-            std::cmp::Ordering::Greater => {}
-        }
-    }
-    if best.is_empty() { vec![error] } else { best.into_iter().map(|error| error as &ValidationError<'_>).collect() }
-}
-
-fn deepest_static<'e>(error: &'e ValidationError<'static>) -> Vec<&'e ValidationError<'static>> {
-    let contexts: &'e [Vec<ValidationError<'static>>] = match error.kind() {
-        ValidationErrorKind::AnyOf { context }
-        | ValidationErrorKind::OneOfNotValid { context }
-        | ValidationErrorKind::OneOfMultipleValid { context } => context,
-        _ => return vec![error],
-    };
-    let all: Vec<_> = contexts.iter().flatten().flat_map(deepest_static).collect();
-    let most = all.iter().map(|error| depth(error)).max();
-    match most {
+    let all: Vec<_> = context.iter().flatten().flat_map(deepest).collect();
+    match all.iter().map(|error| depth(error)).max() {
         None => vec![error],
         Some(most) => all.into_iter().filter(|error| depth(error) == most).collect(),
     }
@@ -341,31 +321,6 @@ fn origin(root: &Node, place: &[String]) -> Origin {
     match value.map(|node| &node.value) {
         Some(Value::Map(_) | Value::Null) | None => key().or(value.map(|node| node.origin)).unwrap_or(root.origin),
         Some(_) => value.map_or(root.origin, |node| node.origin),
-    }
-}
-
-fn spoil(root: &mut Node, way: &[String]) {
-    let Some((last, parents)) = way.split_last() else {
-        root.value = Value::Wrong;
-        return;
-    };
-    let parent = parents.iter().try_fold(&mut *root, |node, step| match &mut node.value {
-        Value::Map(map) => map.get_mut(step).map(|entry| &mut entry.node),
-        Value::List(items) => items.get_mut(step.parse::<usize>().ok()?),
-        _ => None,
-    });
-    match parent.map(|node| &mut node.value) {
-        Some(Value::Map(map)) => {
-            if let Some(entry) = map.get_mut(last) {
-                entry.node.value = Value::Wrong;
-            }
-        }
-        Some(Value::List(items)) => {
-            if let Some(item) = last.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
-                item.value = Value::Wrong;
-            }
-        }
-        _ => {}
     }
 }
 

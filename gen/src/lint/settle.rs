@@ -36,7 +36,7 @@ impl Judged {
 /// Sets levels, takes out what comments allow, tells which of these allow nothing, and sorts by place.
 pub(crate) fn settle(found: Vec<Located>, sources: &[Source], settings: &Settings, judged: &Judged) -> Vec<Located> {
     let comments: Vec<Vec<Allow>> = sources.iter().map(|source| allows(source, Syntax::of(&source.name))).collect();
-    let at = |file: usize, span: &std::ops::Range<usize>| Place::At(origin(file, span));
+    let at = |file: usize, span: &std::ops::Range<usize>| Place::At(Origin::new(u32::try_from(file).unwrap_or(u32::MAX), span));
     let mut all = found;
     for (file, allow) in each(&comments) {
         let Allowed::Rules(rules) = &allow.what else { continue };
@@ -104,12 +104,6 @@ fn each(comments: &[Vec<Allow>]) -> impl Iterator<Item = (usize, &Allow)> {
     comments.iter().enumerate().flat_map(|(file, allows)| allows.iter().map(move |allow| (file, allow)))
 }
 
-/// Bytes of a file as a place.
-pub(crate) fn origin(file: usize, span: &std::ops::Range<usize>) -> Origin {
-    let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Origin { file: narrow(file), start: narrow(span.start), end: narrow(span.end) }
-}
-
 /// Whether nothing can silence a finding: Compose refuses the project, or nothing can be made of the topology.
 fn is_fixed(located: &Located) -> bool {
     located.finding.refused || rules::by_name(located.finding.rule).is_some_and(Rule::is_fixed)
@@ -139,7 +133,7 @@ mod tests {
     fn left(text: &str, found: &[(&'static str, usize, bool)], settings: &Settings, passed_over: Vec<Origin>) -> Vec<String> {
         let sources = [Source::new("compose.yaml", text)];
         let located = found.iter().map(|(rule, start, refused)| {
-            let place = Place::At(origin(0, &(*start..start + 1)));
+            let place = Place::At(Origin::new(0, &(*start..start + 1)));
             let mut finding = Finding::new(rule, Severity::Warning, place, "m".to_owned(), "c".to_owned(), "h".to_owned());
             finding.refused = *refused;
             locate(finding, &sources, None)
@@ -163,7 +157,7 @@ mod tests {
         let text = "a: 1 # cbwgen: allow(port-clash)\n";
         assert_eq!(left(text, &[], &Settings::default(), Vec::new()), ["1:unused-allow"]);
         assert_eq!(left(text, &[("port-clash", 0, true)], &Settings::default(), Vec::new()), ["1:port-clash", "1:unused-allow"]);
-        assert_eq!(left(text, &[], &Settings::default(), vec![origin(0, &(3..4))]), [""; 0], "nobody looked there");
+        assert_eq!(left(text, &[], &Settings::default(), vec![Origin::new(0, &(3..4))]), [""; 0], "nobody looked there");
         let silent = Settings { levels: [("port-clash".to_owned(), Level::Allow)].into_iter().collect(), ..Settings::default() };
         assert_eq!(left(text, &[], &silent, Vec::new()), [""; 0], "nobody asked");
         let pedantic = "a: 1 # cbwgen: allow(port-clash, unused-allow)\n";

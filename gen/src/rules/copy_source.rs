@@ -121,8 +121,7 @@ fn judge(context: &Context<'_>, built: &Built, text: &str, origin: Origin, instr
     if ignore.has_exceptions() && context.files.kind(&built.context.join(path)) == Kind::Directory {
         return;
     }
-    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let by = Origin { file: *file, start: place(range.start), end: place(range.end) };
+    let by = Origin::new(*file, &range);
     tell(
         Severity::Error,
         format!("`{keyword}` takes `{}`, which `.dockerignore` leaves out", named(text)),

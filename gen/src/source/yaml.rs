@@ -3,11 +3,14 @@
 //! Scalars have the core schema of YAML 1.2 with the numbers of Go (`0o17`, `017`, `1_000`). Anchors, merge keys and Compose's
 //! `!reset` and `!override` are resolved here. A text that would grow beyond measure (aliases of aliases, deep nesting) is refused.
 
+mod scalar;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use self::scalar::scalar;
 use super::Origin;
 use crate::compose::tree::{Entry, Map, Node, Value};
 
@@ -233,8 +236,7 @@ impl Reader<'_> {
 
     fn origin(&self, span: &Span) -> Origin {
         let (start, end) = (self.offsets.byte(span.start.index()), self.offsets.byte(span.end.index()));
-        let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Origin { file: self.file, start: fit(start), end: fit(end.max(start)) }
+        Origin::new(self.file, &(start..end.max(start)))
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) {
@@ -458,12 +460,7 @@ pub fn remove(root: &mut Node, marks: &[Mark]) {
             root.value = Value::Null;
             continue;
         };
-        let parent = way.iter().try_fold(&mut *root, |node, step| match &mut node.value {
-            Value::Map(map) => map.get_mut(step).map(|entry| &mut entry.node),
-            Value::List(items) => items.get_mut(step.parse::<usize>().ok()?),
-            _ => None,
-        });
-        match parent.map(|node| &mut node.value) {
+        match root.at_mut(way).map(|node| &mut node.value) {
             Some(Value::Map(map)) => {
                 map.shift_remove(last);
             }
@@ -490,74 +487,6 @@ fn without_padding(text: &str, base: usize, origin: Origin) -> Origin {
     Origin { end: origin.start + length, ..origin }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&str>) -> Value {
-    let plain = || resolve(text);
-    match tag {
-        Some("!!str" | "!!binary" | "!!timestamp") => Value::String(text.to_owned()),
-        Some("!!int" | "!!float" | "!!bool" | "!!null") => plain(),
-        _ if style == ScalarStyle::Plain => plain(),
-        _ => Value::String(text.to_owned()),
-    }
-}
-
-/// A plain text as a value.
-fn resolve(text: &str) -> Value {
-    let Some(first) = text.bytes().next() else { return Value::Null };
-    match text {
-        "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Value::Float(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),
-        _ => {}
-    }
-    if (first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'.'))
-        && let Some(number) = number(text)
-    {
-        return number;
-    }
-    Value::String(text.to_owned())
-}
-
-fn number(text: &str) -> Option<Value> {
-    let plain = text.replace('_', "");
-    let (negative, digits) = match plain.as_bytes().first()? {
-        b'-' => (true, &plain[1..]),
-        b'+' => (false, &plain[1..]),
-        _ => (false, plain.as_str()),
-    };
-    let of = |radix: u32, digits: &str| {
-        let all = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-        all.then(|| i128::from_str_radix(digits, radix).ok()).flatten()
-    };
-    let (prefix, rest) = (digits.get(..2).unwrap_or_default(), digits.get(2..).unwrap_or_default());
-    let whole = match prefix {
-        "0x" | "0X" => of(16, rest),
-        "0o" | "0O" => of(8, rest),
-        "0b" | "0B" => of(2, rest),
-        // Go reads a leading zero as octal; `08` is a float of the decimal form then.
-        _ if digits.len() > 1 && digits.starts_with('0') => of(8, digits),
-        _ => of(10, digits),
-    };
-    if let Some(number) = whole {
-        let number = if negative { -number } else { number };
-        #[expect(clippy::cast_precision_loss, reason = "numbers beyond 64 bits are floats")]
-        return Some(i64::try_from(number).map_or(Value::Float(number as f64), Value::Int));
-    }
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).map_or((digits, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
-    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_float = all_digits(before)
-        && all_digits(after)
-        && !(before.is_empty() && after.is_empty())
-        && exponent.is_none_or(|exponent| {
-            let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-            !digits.is_empty() && all_digits(digits)
-        });
-    is_float.then(|| plain.parse().ok().map(Value::Float)).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -570,24 +499,6 @@ mod tests {
 
     fn shown(text: &str, origin: Origin) -> &str {
         &text[origin.range()]
-    }
-
-    #[test]
-    fn scalars_are_those_of_compose() {
-        let of = |text: &str| root(&format!("a: {text}\n")).get("a").cloned().unwrap_or_default().value;
-        assert_eq!(of("yes"), Value::String("yes".to_owned()));
-        assert_eq!(of("true"), Value::Bool(true));
-        assert_eq!(of("0777"), Value::Int(511));
-        assert_eq!(of("0o17"), Value::Int(15));
-        assert_eq!(of("0x1F"), Value::Int(31));
-        assert_eq!(of("1_000"), Value::Int(1000));
-        assert_eq!(of("1e3"), Value::Float(1000.0));
-        assert_eq!(of("12:30"), Value::String("12:30".to_owned()));
-        assert_eq!(of("'12'"), Value::String("12".to_owned()));
-        assert_eq!(of("!!str 12"), Value::String("12".to_owned()));
-        assert_eq!(of("~"), Value::Null);
-        assert_eq!(of(""), Value::Null);
-        assert_eq!(of("08"), Value::Float(8.0));
     }
 
     #[test]

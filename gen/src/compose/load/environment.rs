@@ -41,9 +41,7 @@ impl Loader<'_> {
 
     pub(super) fn wrong_env(&mut self, file: u32, mistake: &dotenv::Mistake) {
         let range = self.project.sources.get(file as usize).map_or(0..0, |source| source.line_range(mistake.line));
-        let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let origin = Origin { file, start: fit(range.start), end: fit(range.end) };
-        self.problems.refuse(&rules::syntax::RULE, origin, "", mistake.message.clone(), "write one `NAME=value` a line");
+        self.problems.refuse(&rules::syntax::RULE, Origin::new(file, &range), "", mistake.message.clone(), "write one `NAME=value` a line");
     }
 
     /// What `env_file` and `label_file` say goes under what the service says itself.
@@ -60,7 +58,7 @@ impl Loader<'_> {
         }
     }
 
-    pub(super) fn env_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
+    fn env_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
         let Some(list) = service.get("env_file") else { return };
         let list: Vec<Node> = list.node.items().to_vec();
         let mut found = Map::default();
@@ -96,7 +94,7 @@ impl Loader<'_> {
         *target = found;
     }
 
-    pub(super) fn env_lines(
+    fn env_lines(
         &mut self,
         path: &FilePath,
         raw: bool,
@@ -129,15 +127,14 @@ impl Loader<'_> {
                 }
                 for (name, line) in variables {
                     let range = self.project.sources[file as usize].line_range(line.line);
-                    let fit = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-                    let place = Origin { file, start: fit(range.start), end: fit(range.end) };
+                    let place = Origin::new(file, &range);
                     found.insert(name, Entry { key: place, node: Node::text(place, line.value) });
                 }
             }
         }
     }
 
-    pub(super) fn label_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
+    fn label_file(&mut self, name: &str, service: &mut Map, environment: &Environment) {
         let Some(list) = service.get("label_file") else { return };
         let list: Vec<Node> = list.node.items().to_vec();
         let mut found = Map::default();

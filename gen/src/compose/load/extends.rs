@@ -24,14 +24,7 @@ impl Loader<'_> {
         }
     }
 
-    pub(super) fn extend_service(
-        &mut self,
-        scope: usize,
-        name: &str,
-        folder: &FilePath,
-        environment: &Environment,
-        chain: &mut Vec<(usize, String)>,
-    ) {
+    fn extend_service(&mut self, scope: usize, name: &str, folder: &FilePath, environment: &Environment, chain: &mut Vec<(usize, String)>) {
         let place = format!("services.{name}");
         let Some(service) = self.scopes[scope].services.get_mut(name) else { return };
         let service_key = service.key;
@@ -112,21 +105,14 @@ impl Loader<'_> {
     }
 
     /// A service whose `extends` leads nowhere is told once.
-    pub(super) fn forget(&mut self, scope: usize, name: &str) {
+    fn forget(&mut self, scope: usize, name: &str) {
         if let Some(entry) = self.scopes[scope].services.get_mut(name) {
             entry.node.value = Value::Wrong;
         }
     }
 
     /// The services of a file that is extended.
-    pub(super) fn scope_of(
-        &mut self,
-        named: &str,
-        origin: Origin,
-        place: &str,
-        folder: &FilePath,
-        environment: &Environment,
-    ) -> Option<usize> {
+    fn scope_of(&mut self, named: &str, origin: Origin, place: &str, folder: &FilePath, environment: &Environment) -> Option<usize> {
         let path = paths::join(folder, FilePath::new(named));
         if let Some(known) = self.known_scopes.get(&path) {
             return *known;

@@ -5,6 +5,14 @@ use super::{
     Value, is_remote_file, merge, paths, reset, rules,
 };
 
+/// An entry of `include`, each path with its place.
+struct Entry {
+    /// The files, the later over the earlier; at least one.
+    named: Vec<(String, Origin)>,
+    directory: Option<String>,
+    env_files: Vec<(String, Origin)>,
+}
+
 impl Loader<'_> {
     /// Adds what the files below `include` say.
     pub(super) fn include(
@@ -27,54 +35,15 @@ impl Loader<'_> {
         };
         for (index, item) in items.into_iter().enumerate() {
             let path = path.index(index);
-            let texts = |node: Option<&Node>| match node.map(|node| (&node.value, node)) {
-                Some((Value::String(text), node)) => vec![(text.clone(), node.origin)],
-                Some((Value::List(items), _)) => items.iter().filter_map(|item| Some((item.str()?.to_owned(), item.origin))).collect(),
-                _ => Vec::new(),
-            };
-            let (named, directory, env_files) = match &item.value {
-                Value::String(text) => (vec![(text.clone(), item.origin)], None, Vec::new()),
-                Value::Map(_) => (
-                    texts(item.get("path")),
-                    item.get("project_directory").and_then(Node::str).map(str::to_owned),
-                    texts(item.get("env_file")),
-                ),
-                Value::Wrong => continue,
-                _ => {
-                    self.problems.wrong_type(&item, &path, "string or mapping");
-                    continue;
-                }
-            };
-            let mut wrong = false;
-            for (key, list) in [("path", true), ("env_file", true), ("project_directory", false)] {
-                let Some(node) = item.get(key).filter(|node| !node.is_null() && node.value != Value::Wrong) else { continue };
-                let is_list = list && matches!(node.value, Value::List(_)) && node.items().iter().all(|item| item.str().is_some());
-                if node.str().is_none() && !is_list {
-                    self.problems.wrong_type(node, &path.key(key), if list { "string or list of strings" } else { "string" });
-                    wrong = true;
-                }
-            }
-            if wrong {
-                continue;
-            }
-            let Some((first, _)) = named.first() else {
-                let finding = rules::missing_key::RULE.finding(
-                    Place::At(item.origin),
-                    format!("`{path}` has no `path`"),
-                    "nothing is included".to_owned(),
-                    "add `path: FILE`".to_owned(),
-                );
-                self.problems.findings.push(Finding { severity: Severity::Warning, ..finding.about(path.to_string()) });
-                continue;
-            };
+            let Some(Entry { named, directory, env_files }) = self.entry(&item, &path) else { continue };
             if let Some((remote, origin)) = named.iter().find(|(name, _)| is_remote_file(name)) {
                 self.not_read(remote, *origin, &path.to_string());
                 continue;
             }
             let absolute: Vec<PathBuf> = named.iter().map(|(name, _)| paths::join(folder, FilePath::new(name))).collect();
-            let directory = match directory {
-                Some(directory) => paths::join(folder, FilePath::new(&directory)),
-                None => paths::join(folder, FilePath::new(first)).parent().map_or_else(|| folder.to_owned(), FilePath::to_owned),
+            let directory = match (directory, absolute.first().and_then(|file| file.parent())) {
+                (Some(directory), _) => paths::join(folder, FilePath::new(&directory)),
+                (None, parent) => parent.unwrap_or(folder).to_owned(),
             };
             if let Some(at) = included.iter().position(|known| absolute.first() == Some(known)) {
                 let way: Vec<String> = included[at..].iter().map(|path| self.short(path)).collect();
@@ -111,7 +80,52 @@ impl Loader<'_> {
         Ok(())
     }
 
-    pub(super) fn include_env(
+    /// What an entry of `include` says; `None` when it was told that it says nothing that can be used.
+    fn entry(&mut self, item: &Node, path: &Path<'_>) -> Option<Entry> {
+        match &item.value {
+            Value::String(text) => {
+                return Some(Entry { named: vec![(text.clone(), item.origin)], directory: None, env_files: Vec::new() });
+            }
+            Value::Map(_) => {}
+            Value::Wrong => return None,
+            _ => {
+                self.problems.wrong_type(item, path, "string or mapping");
+                return None;
+            }
+        }
+        let mut wrong = false;
+        for (key, list) in [("path", true), ("env_file", true), ("project_directory", false)] {
+            let Some(node) = item.get(key).filter(|node| !node.is_null() && node.value != Value::Wrong) else { continue };
+            let is_list = list && matches!(node.value, Value::List(_)) && node.items().iter().all(|item| item.str().is_some());
+            if node.str().is_none() && !is_list {
+                self.problems.wrong_type(node, &path.key(key), if list { "string or list of strings" } else { "string" });
+                wrong = true;
+            }
+        }
+        if wrong {
+            return None;
+        }
+        let texts = |key: &str| -> Vec<(String, Origin)> {
+            let Some(node) = item.get(key) else { return Vec::new() };
+            let items = if node.str().is_some() { std::slice::from_ref(node) } else { node.items() };
+            items.iter().filter_map(|item| Some((item.str()?.to_owned(), item.origin))).collect()
+        };
+        let named = texts("path");
+        if named.is_empty() {
+            let finding = rules::missing_key::RULE.finding(
+                Place::At(item.origin),
+                format!("`{path}` has no `path`"),
+                "nothing is included".to_owned(),
+                "add `path: FILE`".to_owned(),
+            );
+            self.problems.findings.push(Finding { severity: Severity::Warning, ..finding.about(path.to_string()) });
+            return None;
+        }
+        let directory = item.get("project_directory").and_then(Node::str).map(str::to_owned);
+        Some(Entry { named, directory, env_files: texts("env_file") })
+    }
+
+    fn include_env(
         &mut self,
         env_files: &[(String, Origin)],
         directory: &FilePath,
@@ -145,7 +159,7 @@ impl Loader<'_> {
     }
 
     /// Puts an included model under the document that includes it.
-    pub(super) fn import(&mut self, own: &mut Node, model: Node, marks: &[Mark]) {
+    fn import(&mut self, own: &mut Node, model: Node, marks: &[Mark]) {
         let Value::Map(model) = model.value else { return };
         for (section, entry) in model {
             if !["services", "volumes", "networks", "secrets", "configs", "models"].contains(&section.as_str()) {
