@@ -44,6 +44,12 @@ impl LogSink {
     pub fn log(&self, write: impl FnOnce(&mut Vec<u8>)) {
         self.mailbox.put(write);
     }
+
+    /// Whether a record would be dropped now, for whoever can save the work of making it; it counts as dropped then.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.mailbox.refuses()
+    }
 }
 
 /// Owns a thread that empties a mailbox. Dropping it closes the box and gives the thread a moment to finish.

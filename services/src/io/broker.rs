@@ -28,7 +28,7 @@ use crate::broker::{Broker, Event, Outbox, Side};
 use crate::io::logger::start_sink;
 use crate::status::wake::{Signals, Wakeup};
 use crate::status::{self, Hub};
-use crate::trace::{self, Stream};
+use crate::trace::{self, Replies, Stream};
 
 /// Messages that are taken from one side before the other side has its turn.
 const BATCH: usize = 256;
@@ -54,7 +54,9 @@ pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
     let wakeup = Wakeup::new()?;
     let signals = wakeup.signals()?;
     let sink = args.logger.address().map(|(host, port)| start_sink("broker", &host, port)).transpose()?;
-    let _trace = trace::init("broker", args.common.log_format, Stream::Stdout, sink.as_ref().map(|(sink, _)| sink.clone()))?;
+    let log = sink.as_ref().map(|(sink, _)| sink.clone());
+    let _trace = trace::init("broker", args.common.log_format, Stream::Stdout, log.clone())?;
+    let replies = log.and_then(|log| Replies::new("broker", args.common.log_format, log));
     let hub = Hub::with_events(wakeup.waker());
     bind::raise_file_limit();
     let context = zmq::Context::new();
@@ -67,7 +69,7 @@ pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
     let mut looping = Loop {
         sleeper: Sleeper::new(&frontend, &backend, wakeup.fd())?,
         machine: Broker::new(args.config(nonce())),
-        watch: Watcher::new(hub.clone()),
+        watch: Watcher::new(hub.clone(), replies),
         out: Outbox::default(),
         undelivered: Vec::new(),
         frames: Vec::new(),

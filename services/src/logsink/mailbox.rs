@@ -86,8 +86,7 @@ impl Mailbox {
     /// Puts in the record that `write` appends to the buffer; never waits for the taker. When the box is full the record is
     /// dropped and counted, and `write` is not called.
     pub fn put(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.full.load(Ordering::Relaxed) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if self.refuses() {
             return;
         }
         let mut state = self.lock();
@@ -101,6 +100,15 @@ impl Mailbox {
         if wake {
             self.filled.notify_one();
         }
+    }
+
+    /// Whether the box is full; the record that somebody has for it counts as dropped then.
+    pub fn refuses(&self) -> bool {
+        let full = self.full.load(Ordering::Relaxed);
+        if full {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        full
     }
 
     /// Swaps what is in the box for the (emptied) `batch`, after waiting that long at most for a first record.

@@ -11,24 +11,28 @@ use tracing::{Level, debug, enabled, info, trace, warn};
 
 use crate::broker::{DropReason, Notice, Watch};
 use crate::status::Hub;
-use crate::trace::Quoted;
+use crate::trace::{Quoted, Replies};
 
 /// Tells notices on.
 pub struct Watcher {
     hub: Hub,
+    replies: Option<Replies>,
     line: String,
 }
 
 impl Watcher {
-    /// Tells trace, and the listeners of `hub`.
-    pub fn new(hub: Hub) -> Self {
-        Self { hub, line: String::new() }
+    /// Tells trace, and the listeners of `hub`. Each reply goes to `replies`, if there are any, instead of to trace.
+    pub fn new(hub: Hub, replies: Option<Replies>) -> Self {
+        Self { hub, replies, line: String::new() }
     }
 }
 
 impl Watch for Watcher {
     fn notice(&mut self, now: Duration, notice: Notice<'_>) {
-        tell(&notice);
+        match (&notice, &self.replies) {
+            (Notice::Reply { id, client, worker, took }, Some(replies)) => replies.tell(*id, Name(client), Name(worker), *took),
+            _ => tell(&notice),
+        }
         if let Some(events) = self.hub.events().filter(|events| events.wanted()) {
             self.line.clear();
             json(&mut self.line, now, &notice);
