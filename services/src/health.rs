@@ -8,6 +8,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use crate::config::{self, authority};
@@ -85,8 +86,16 @@ fn local(host: &str) -> &str {
 }
 
 /// Prints a page of the service that runs here, as it comes: `/events` has no end. For containers that hold no program but
-/// the service, and whose status server nobody else reaches.
-pub fn ask(metrics: Option<&str>, path: &str) -> Finding {
+/// the service, and whose status server nobody else reaches. On a `leash` it ends with its standard input: `docker exec` leaves
+/// what it started to itself.
+pub fn ask(metrics: Option<&str>, path: &str, leash: bool) -> Finding {
+    if leash {
+        thread::Builder::new().name("leash".to_owned()).spawn(|| {
+            let mut input = io::stdin().lock();
+            while matches!(input.read(&mut [0; 1024]), Ok(1..)) {}
+            std::process::exit(0);
+        })?;
+    }
     let address = metrics.ok_or("`METRICS_ADDR` is not set: the service has no status server")?;
     let mut answer = BufReader::new(request(address, path)?);
     let (mut head, mut line) = (String::new(), String::new());
@@ -170,7 +179,6 @@ fn connect(address: &str) -> Result<TcpStream, Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::thread;
 
     use super::*;
 
@@ -202,9 +210,9 @@ mod tests {
         assert!(page(&format!("127.0.0.1:{well}"), "/readyz").is_ok());
         assert_eq!(page(&format!("127.0.0.1:{ill}"), "/readyz").unwrap_err().to_string(), "not registered");
         assert!(page("127.0.0.1:1", "/readyz").is_err());
-        assert!(ask(Some(&format!("127.0.0.1:{well}")), "/status").is_ok());
-        let error = ask(Some(&format!("127.0.0.1:{ill}")), "/status").unwrap_err().to_string();
+        assert!(ask(Some(&format!("127.0.0.1:{well}")), "/status", false).is_ok());
+        let error = ask(Some(&format!("127.0.0.1:{ill}")), "/status", false).unwrap_err().to_string();
         assert_eq!(error, "not registered");
-        assert_eq!(ask(None, "/status").unwrap_err().to_string(), "`METRICS_ADDR` is not set: the service has no status server");
+        assert_eq!(ask(None, "/status", false).unwrap_err().to_string(), "`METRICS_ADDR` is not set: the service has no status server");
     }
 }

@@ -37,10 +37,16 @@ pub fn is(mutant: Mutant) -> bool {
 }
 
 /// Spoils replies on their way out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Spoiler<F> {
     replies: u64,
     held: Option<Vec<F>>,
+}
+
+impl<F> Default for Spoiler<F> {
+    fn default() -> Self {
+        Self { replies: 0, held: None }
+    }
 }
 
 impl<F: Frame> Spoiler<F> {

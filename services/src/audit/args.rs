@@ -41,6 +41,7 @@ pub struct AuditArgs {
 
 impl AuditArgs {
     /// What the auditor is to do; `random` makes up a token when none was given.
+    #[must_use]
     pub fn plan(&self, random: u64) -> Plan {
         Plan {
             token: self.token.clone().unwrap_or_else(|| format!("{random:016x}")),

@@ -24,6 +24,9 @@ enum Probe {
     Ask {
         /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
         page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
     },
 }
 
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
         let backend = (broker.backend_host.as_str(), broker.backend_port);
         return match probe {
             Probe::Healthcheck => health::told(&health::broker(broker.common.metrics(), frontend, backend)),
-            Probe::Ask { page } => health::answered(&health::ask(broker.common.metrics(), &page)),
+            Probe::Ask { page, leash } => health::answered(&health::ask(broker.common.metrics(), &page, leash)),
         };
     }
     match io::broker::run(&broker) {

@@ -24,6 +24,9 @@ enum Probe {
     Ask {
         /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
         page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
     },
 }
 
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
     let program = Program::parse();
     match program.probe {
         Some(Probe::Healthcheck) => return health::told(&health::logger(&program.logger)),
-        Some(Probe::Ask { page }) => return health::answered(&health::ask(program.logger.common.metrics(), &page)),
+        Some(Probe::Ask { page, leash }) => return health::answered(&health::ask(program.logger.common.metrics(), &page, leash)),
         None => {}
     }
     match io::logger::run(&program.logger) {

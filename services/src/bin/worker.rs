@@ -37,6 +37,9 @@ enum Probe {
     Ask {
         /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
         page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
     },
 }
 
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
     let program = Program::parse();
     match program.probe {
         Some(Probe::Healthcheck) => return health::told(&health::worker(&program.worker)),
-        Some(Probe::Ask { page }) => return health::answered(&health::ask(program.worker.common.metrics(), &page)),
+        Some(Probe::Ask { page, leash }) => return health::answered(&health::ask(program.worker.common.metrics(), &page, leash)),
         None => {}
     }
     let work = match program.exec.as_deref().filter(|command| !command.is_empty()) {
