@@ -6,6 +6,8 @@
 
 mod compose;
 mod lint;
+mod run;
+mod status;
 mod targets;
 
 use std::io::{IsTerminal, Write};
@@ -62,6 +64,10 @@ enum Command {
     Compose(compose::Compose),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
+    /// Run a topology as local processes, without Docker
+    Run(run::Run),
+    /// Show the instances of the live deployment: addresses, health, and what its brokers do
+    Status(status::Status),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -73,6 +79,8 @@ enum Command {
     },
     /// Serve an editor: findings while one types, explanations, quick fixes, names (language server over standard input)
     Lsp,
+    #[command(hide = true)]
+    Leash(run::Leash),
     /// Make the host's folders that the deployment writes to, for the user that it runs as
     Prepare {
         /// The topology
@@ -143,7 +151,7 @@ pub fn page() -> String {
     let mut root = Cli::command().term_width(100);
     root.build();
     add("cbwgen", &mut root.clone());
-    for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+    for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help" && !command.is_hide_set()) {
         let name = format!("cbwgen {}", command.get_name());
         add(&name, command);
         for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
@@ -190,6 +198,9 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
             let orderly = crate::lsp::serve(std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(if orderly { CLEAN } else { FOUND })
         }
+        Command::Status(arguments) => status::run(arguments, cli.color),
+        Command::Run(arguments) => run::run(arguments, cli.color),
+        Command::Leash(arguments) => run::leash(arguments),
         Command::Schema => print(&schema::schema()),
         Command::Rules => print(&docs::rules_table()),
         Command::Explain { rule } => explain(rule),
