@@ -6,8 +6,10 @@
 
 mod compose;
 mod lint;
+mod fault;
 mod run;
 mod status;
+mod verify;
 mod targets;
 
 use std::io::{IsTerminal, Write};
@@ -68,6 +70,10 @@ enum Command {
     Run(run::Run),
     /// Show the instances of the live deployment: addresses, health, and what its brokers do
     Status(status::Status),
+    /// Prove with real load that the live deployment does the right thing, with faults too
+    Verify(verify::Verify),
+    /// Let one fault happen to an instance, and undo it
+    Fault(fault::Arguments),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -199,6 +205,8 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
             Ok(if orderly { CLEAN } else { FOUND })
         }
         Command::Status(arguments) => status::run(arguments, cli.color),
+        Command::Verify(arguments) => verify::run(arguments, cli.color),
+        Command::Fault(arguments) => fault::run(arguments, cli.color),
         Command::Run(arguments) => run::run(arguments, cli.color),
         Command::Leash(arguments) => run::leash(arguments),
         Command::Schema => print(&schema::schema()),

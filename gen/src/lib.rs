@@ -25,4 +25,5 @@ pub mod secret;
 pub mod source;
 pub mod spec;
 pub mod topology;
+pub mod verify;
 pub mod write;

@@ -123,6 +123,8 @@ pub trait Deployment {
     fn log(&self, logger: &Instance) -> Result<Vec<u8>, Error>;
     /// Does something to an instance.
     fn act(&self, instance: &Instance, action: Action) -> Result<(), Error>;
+    /// Takes everything down and brings it up again as it was; the error says why this cannot be done.
+    fn recycle(&self) -> Result<(), Error>;
     /// Whether instances can be cut off from the network.
     fn can_cut(&self) -> bool;
     /// How long it may take until a restarted instance is up.

@@ -1,7 +1,7 @@
 //! A deployment of Docker Compose.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::Command;
 
 use serde_json::Value;
@@ -241,6 +241,38 @@ impl Deployment for Compose {
                 Ok(())
             }
         }
+    }
+
+    fn recycle(&self) -> Result<(), Error> {
+        let containers = self.containers()?;
+        let compose = || {
+            let mut command = docker(["compose", "-p", &self.project]);
+            let files = containers.first().map_or("", |container| label(container, FILES));
+            for file in files.split(',').filter(|file| !file.is_empty()) {
+                command.args(["-f", file]);
+            }
+            command
+        };
+        output(compose().arg("down"))?;
+        let is_client = |service: &str| self.components.iter().any(|(name, role)| name == service && *role == "client");
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        for container in &containers {
+            *numbers.entry(label(container, SERVICE)).or_default() += 1;
+        }
+        for clients in [false, true] {
+            let services = || numbers.iter().filter(|(service, _)| is_client(service) == clients);
+            if services().next().is_none() {
+                continue;
+            }
+            let mut up = compose();
+            // A client that has ended is no failure, as `--wait` would say.
+            up.args(if clients { ["up", "-d", "--no-deps"].as_slice() } else { &["up", "-d", "--wait"] });
+            for (service, number) in services() {
+                up.args(["--scale", &format!("{service}={number}")]);
+            }
+            output(up.args(services().map(|(service, _)| service)))?;
+        }
+        Ok(())
     }
 
     fn can_cut(&self) -> bool {

@@ -52,6 +52,11 @@ impl<'a> Standing<'a> {
         Ok(standing)
     }
 
+    /// There is nothing left to undo.
+    pub fn forget(mut self) {
+        self.undo = None;
+    }
+
     /// Ends the fault.
     pub fn end(mut self) -> Result<(), Error> {
         match self.undo.take() {

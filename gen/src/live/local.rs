@@ -121,6 +121,10 @@ impl Deployment for Local {
         Ok(())
     }
 
+    fn recycle(&self) -> Result<(), Error> {
+        Err(Error::new("whoever runs `cbwgen run` would have to stop it and start it again"))
+    }
+
     fn can_cut(&self) -> bool {
         false
     }
