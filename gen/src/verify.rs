@@ -229,10 +229,15 @@ impl<'a> BrokerUnderTest<'a> {
 pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Check>, Error> {
     let mut checks = Vec::new();
     let before = bench.deployment.instances()?;
-    let mut make = |title: &str, made: &mut dyn FnMut() -> Result<Vec<Check>, Error>| -> Result<(), Error> {
+    let mut make = |name: &'static str, title: &str, made: &mut dyn FnMut() -> Result<Vec<Check>, Error>| -> Result<(), Error> {
         (bench.progress)(title);
         let started = Instant::now();
-        let mut made = made()?;
+        let mut made = match made() {
+            Err(Error(why)) if !bench.interrupted.load(Ordering::Relaxed) => {
+                vec![Check::fail(name, "", "tried to look at it", why, "`cbwgen status` shows what runs")]
+            }
+            made => made?,
+        };
         let took = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         for check in &mut made {
             check.took = took;
@@ -241,40 +246,40 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         checks.append(&mut made);
         Ok(())
     };
-    make("is the deployment what the plan says?", &mut || Ok(vec![plan::check(bench, &before)?]))?;
+    make("plan", "is the deployment what the plan says?", &mut || Ok(vec![plan::check(bench, &before)?]))?;
     let brokers = BrokerUnderTest::of(bench.plan);
     for broker in &brokers {
         let name = broker.name();
-        make(&format!("{name}: does every client get its own answers?"), &mut || own_answers::checks(bench, broker))?;
+        make("own-answers", &format!("{name}: does every client get its own answers?"), &mut || own_answers::checks(bench, broker))?;
     }
     for broker in &brokers {
         let name = broker.name();
         for trial in [Trial::Kill, Trial::Pause, Trial::Cut] {
             if bench.may(trial) {
-                make(&format!("{name}: a busy worker, and {}", faults::words(trial)), &mut || Ok(vec![faults::check(bench, broker, trial)?]))?;
+                make(faults::name(trial), &format!("{name}: a busy worker, and {}", faults::words(trial)), &mut || Ok(vec![faults::check(bench, broker, trial)?]))?;
             }
         }
     }
     if bench.may(Trial::Restart) {
         for broker in &brokers {
             let name = broker.name();
-            make(&format!("{name}: a restart under load"), &mut || Ok(vec![broker_restart::check(bench, broker)?]))?;
+            make("broker-restart", &format!("{name}: a restart under load"), &mut || Ok(vec![broker_restart::check(bench, broker)?]))?;
         }
     }
     for broker in &brokers {
         let name = broker.name();
-        make(&format!("{name}: does the log tell of every answer?"), &mut || log::checks(bench, broker))?;
+        make("log", &format!("{name}: does the log tell of every answer?"), &mut || log::checks(bench, broker))?;
     }
-    make("what is reached from outside?", &mut || outside::checks(bench, &before))?;
+    make("outside", "what is reached from outside?", &mut || outside::checks(bench, &before))?;
     if let Some(sla) = &bench.plan.sla {
         for broker in &brokers {
-            make(&format!("{}: is the SLA kept?", broker.name()), &mut || sla::checks(bench, broker, sla))?;
+            make("sla", &format!("{}: is the SLA kept?", broker.name()), &mut || sla::checks(bench, broker, sla))?;
         }
     }
     if bench.may(Trial::Down) {
-        make("down, and up again", &mut || recycle::checks(bench, &brokers))?;
+        make("down-up", "down, and up again", &mut || recycle::checks(bench, &brokers))?;
     }
-    make("is everything as it was found?", &mut || Ok(vec![plan::left_behind(bench, &before)?]))?;
+    make("unchanged", "is everything as it was found?", &mut || Ok(vec![plan::left_behind(bench, &before)?]))?;
     if brokers.is_empty() {
         checks.push(Check::skip("own-answers", "", "there is no broker with workers here"));
     }

@@ -38,7 +38,9 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Check, Err
     if !up {
         trouble.push("the broker did not come back".to_owned());
     }
-    if answered < outcomes.len() || outcomes.is_empty() || !status.success() {
+    if answered == outcomes.len() && answered > 0 && !status.success() {
+        trouble.push("clients got replies that were not their own".to_owned());
+    } else if answered < outcomes.len() || outcomes.is_empty() {
         trouble.push(format!("{answered} of {} requests were answered", outcomes.len()));
         let said = client.complaint();
         if outcomes.is_empty() && !said.is_empty() {

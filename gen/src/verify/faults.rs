@@ -21,7 +21,9 @@ pub fn words(trial: Trial) -> &'static str {
     }
 }
 
-fn name(trial: Trial) -> &'static str {
+/// The check's name.
+#[must_use]
+pub fn name(trial: Trial) -> &'static str {
     match trial {
         Trial::Kill => "kill",
         Trial::Pause => "pause",
@@ -128,7 +130,7 @@ fn judge(test: &BrokerUnderTest<'_>, trial: Trial, victim: &Instance, account: &
     if !back {
         trouble.push(format!("`{}` did not come back", victim.name));
     }
-    let done = format!("{} under load: while it was busy {}", victim.name, words(trial).replacen("it ", "it ", 1));
+    let done = format!("{} under load: while it was busy {}", victim.name, words(trial));
     let well = format!("{} requests, each answered once; the longest took {:.2} s; it is back", account.sent, longest.as_secs_f64());
     let advice = "look at `broker ask /events` while `cbwgen fault` does the same: a request that is lost with its worker must be given to another one";
     Check::judged(name(trial), test.name(), done, well, &trouble, advice)
