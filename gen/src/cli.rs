@@ -5,12 +5,12 @@
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
 
 mod compose;
-mod lint;
 mod fault;
+mod lint;
 mod run;
 mod status;
-mod verify;
 mod targets;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};

@@ -256,7 +256,9 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         let name = broker.name();
         for trial in [Trial::Kill, Trial::Pause, Trial::Cut] {
             if bench.may(trial) {
-                make(faults::name(trial), &format!("{name}: a busy worker, and {}", faults::words(trial)), &mut || Ok(vec![faults::check(bench, broker, trial)?]))?;
+                make(faults::name(trial), &format!("{name}: a busy worker, and {}", faults::words(trial)), &mut || {
+                    Ok(vec![faults::check(bench, broker, trial)?])
+                })?;
             }
         }
     }

@@ -91,7 +91,9 @@ pub(super) fn run(arguments: &Arguments, color: Color) -> anyhow::Result<u8> {
 /// Holds a worker in the moment in which it gets a request.
 fn catch<'a>(plan: &Plan, deployment: &'a dyn Deployment, instance: &Instance) -> anyhow::Result<Standing<'a>> {
     let broker = plan.component(&instance.component).and_then(|component| component.bound_to("broker"));
-    let (Some(broker), Some(identity)) = (broker, &instance.identity) else { bail!("`--when busy` is for workers, and `{}` is none", instance.name) };
+    let (Some(broker), Some(identity)) = (broker, &instance.identity) else {
+        bail!("`--when busy` is for workers, and `{}` is none", instance.name)
+    };
     let instances = deployment.instances()?;
     let Some(broker) = instances.iter().find(|instance| instance.component == broker && instance.is_running()) else {
         bail!("the broker `{broker}` does not run");
@@ -107,7 +109,13 @@ fn catch<'a>(plan: &Plan, deployment: &'a dyn Deployment, instance: &Instance) -
 }
 
 /// Lets it last.
-fn last(deployment: &dyn Deployment, instance: &Instance, fault: Fault, duration: Duration, interrupted: &AtomicBool) -> anyhow::Result<()> {
+fn last(
+    deployment: &dyn Deployment,
+    instance: &Instance,
+    fault: Fault,
+    duration: Duration,
+    interrupted: &AtomicBool,
+) -> anyhow::Result<()> {
     let until = Instant::now() + duration;
     let mut works = false;
     while let Some(left) = until.checked_duration_since(Instant::now()).filter(|_| !interrupted.load(Ordering::Relaxed)) {

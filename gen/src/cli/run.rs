@@ -69,7 +69,8 @@ pub(super) fn run(arguments: &Run, color: Color) -> anyhow::Result<u8> {
     let mut taken = Vec::new();
     let free = || free_port(&mut taken);
     let folders = Folders { topology: &topology, own: &own };
-    let processes = process::processes(plan, arguments.ports, folders, free, |name| std::env::var(name).ok()).context("cannot find a free port")?;
+    let processes =
+        process::processes(plan, arguments.ports, folders, free, |name| std::env::var(name).ok()).context("cannot find a free port")?;
     drop(taken);
     let bin = programs(arguments.bin.as_deref(), &processes)?;
     let color = wants_color(color, std::io::stdout().is_terminal());
@@ -104,7 +105,11 @@ pub(super) fn run(arguments: &Run, color: Color) -> anyhow::Result<u8> {
 fn claim(own: &Path, printer: &Printer) -> anyhow::Result<()> {
     if let Some(earlier) = State::read(own) {
         if earlier.supervisor.life() != Life::Gone {
-            bail!("`{}` runs already (process {}); stop it first, or give this topology another `name`", earlier.project, earlier.supervisor.id);
+            bail!(
+                "`{}` runs already (process {}); stop it first, or give this topology another `name`",
+                earlier.project,
+                earlier.supervisor.id
+            );
         }
         let ended = supervise::sweep(&earlier);
         if !ended.is_empty() {
@@ -137,7 +142,10 @@ fn programs(bin: Option<&Path>, processes: &[Process]) -> anyhow::Result<PathBuf
     match (folders.into_iter().next(), bin) {
         (Some(folder), _) => std::path::absolute(&folder).context("cannot tell where the programs are"),
         (None, Some(bin)) => bail!("`{}` does not hold the programs {}", bin.display(), needed(processes)),
-        (None, None) => bail!("cannot find the programs {}: `cargo build -p cbw-services` makes them, `--bin DIR` says where they are", needed(processes)),
+        (None, None) => bail!(
+            "cannot find the programs {}: `cargo build -p cbw-services` makes them, `--bin DIR` says where they are",
+            needed(processes)
+        ),
     }
 }
 

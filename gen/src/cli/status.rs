@@ -85,7 +85,8 @@ pub(super) fn run(arguments: &Status, color: Color) -> anyhow::Result<u8> {
 
 fn look(name: &str, deployment: &dyn Deployment, arguments: &Status) -> anyhow::Result<String> {
     let instances = deployment.instances()?;
-    let brokers = instances.iter().filter(|instance| instance.role == "broker" && instance.is_running()).map(|instance| ask(deployment, instance));
+    let brokers =
+        instances.iter().filter(|instance| instance.role == "broker" && instance.is_running()).map(|instance| ask(deployment, instance));
     let brokers: Vec<Broker> = brokers.collect();
     Ok(match arguments.format {
         Form::Text => text(name, deployment.kind(), &instances, &brokers),

@@ -157,10 +157,12 @@ impl Deployment for Compose {
         let mut images: HashMap<String, String> = HashMap::new();
         for container in &containers {
             let name = text(container, "/Config/Image").to_owned();
-            let current = images.entry(name.clone()).or_insert_with(|| say(["image", "inspect", "-f", "{{.Id}}", &name]).unwrap_or_default());
+            let current =
+                images.entry(name.clone()).or_insert_with(|| say(["image", "inspect", "-f", "{{.Id}}", &name]).unwrap_or_default());
             if current.trim() != text(container, "/Image") {
                 let (service, number) = (label(container, SERVICE), label(container, NUMBER));
-                lines.push(format!("`{service}-{number}` runs an older build of the image `{name}`: `cbwgen update {service}` replaces it"));
+                lines
+                    .push(format!("`{service}-{number}` runs an older build of the image `{name}`: `cbwgen update {service}` replaces it"));
             }
         }
         let _ = plan;
@@ -198,7 +200,9 @@ impl Deployment for Compose {
         let mounts = container["Mounts"].as_array().cloned().unwrap_or_default();
         let folder = match variable(&container, "LOGGER_DIR") {
             Some(folder) => folder.to_owned(),
-            None => mounts.first().map(|mount| text(mount, "/Destination").to_owned()).ok_or_else(|| Error::new("the logger has no volume"))?,
+            None => {
+                mounts.first().map(|mount| text(mount, "/Destination").to_owned()).ok_or_else(|| Error::new("the logger has no volume"))?
+            }
         };
         let mount = mounts.iter().find(|mount| text(mount, "/Destination") == folder && text(mount, "/Type") == "bind");
         if let Some(mount) = mount

@@ -69,7 +69,9 @@ pub fn instance(container: &Value, name: String, component: String, role: &str) 
         "running" => State::Running,
         "paused" => State::Paused,
         "created" | "restarting" => State::Starting,
-        _ => State::Exited(container.pointer("/State/ExitCode").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok()).unwrap_or(-1)),
+        _ => State::Exited(
+            container.pointer("/State/ExitCode").and_then(Value::as_i64).and_then(|code| i32::try_from(code).ok()).unwrap_or(-1),
+        ),
     };
     let host_name = text(container, "/Config/Hostname");
     let identity = match (role, variable(container, "ID").filter(|id| *id != "HN")) {

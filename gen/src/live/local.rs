@@ -68,7 +68,11 @@ impl Deployment for Local {
     fn drift(&self, plan: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
         let started = self.state()?.plan;
         let now = state::fingerprint(plan);
-        Ok(if started == now { Vec::new() } else { vec!["the topology is not the one that was started: stop it and `cbwgen run` again".to_owned()] })
+        Ok(if started == now {
+            Vec::new()
+        } else {
+            vec!["the topology is not the one that was started: stop it and `cbwgen run` again".to_owned()]
+        })
     }
 
     fn ask(&self, instance: &Instance, page: &str) -> Result<String, Error> {
@@ -112,7 +116,9 @@ impl Deployment for Local {
             Action::Restart => &[Signal::TERM, Signal::CONT],
             // The supervisor does, as the engine would.
             Action::Start => return Ok(()),
-            Action::Cut | Action::Join => return Err(Error::new("a local process has no network of its own to be cut off from: deploy containers")),
+            Action::Cut | Action::Join => {
+                return Err(Error::new("a local process has no network of its own to be cut off from: deploy containers"));
+            }
         };
         let pid = entry.pid.ok_or_else(|| Error(format!("`{}` does not run", instance.name)))?;
         for signal in signals {

@@ -121,8 +121,7 @@ fn process(
 ) -> std::io::Result<Process> {
     let name = format!("{}-{number}", component.name);
     let port_of = |endpoint: &str| listening.get(&(component.name.as_str(), endpoint)).copied();
-    let mut env: Vec<(String, String)> =
-        component.env.iter().map(|(key, value)| (key.clone(), filled(&value.value, variable))).collect();
+    let mut env: Vec<(String, String)> = component.env.iter().map(|(key, value)| (key.clone(), filled(&value.value, variable))).collect();
     let mut set = |key: &str, value: String| match env.iter_mut().find(|(known, _)| known == key) {
         Some((_, old)) => *old = value,
         None => env.push((key.to_owned(), value)),
@@ -242,7 +241,10 @@ mod tests {
         let names: Vec<&str> = processes.iter().map(|process| process.name.as_str()).collect();
         assert_eq!(names, ["log-1", "bro-1", "wor-1", "wor-2", "cli-1"]);
         let [log, bro, wor, other, cli] = &processes[..] else { panic!() };
-        assert_eq!(bro.endpoints, [("frontend".to_owned(), "127.0.0.1:7000".to_owned()), ("backend".to_owned(), "127.0.0.1:9999".to_owned())]);
+        assert_eq!(
+            bro.endpoints,
+            [("frontend".to_owned(), "127.0.0.1:7000".to_owned()), ("backend".to_owned(), "127.0.0.1:9999".to_owned())]
+        );
         assert_eq!((of(bro, "FRONTEND_HOST"), of(bro, "FRONTEND_PORT")), ("127.0.0.1", "7000"));
         assert_eq!((of(cli, "BROKER_HOST"), of(cli, "BROKER_PORT")), ("127.0.0.1", "7000"));
         assert_eq!((of(wor, "ID"), of(other, "ID")), ("WOR_wor-1", "WOR_wor-2"));

@@ -123,7 +123,15 @@ impl State {
     #[must_use]
     pub fn new(plan: &Plan, bin: &Path, instances: Vec<Entry>) -> Self {
         let supervisor = Pid::of(std::process::id());
-        Self { version: VERSION, project: plan.name.clone(), plan: fingerprint(plan), supervisor, bin: bin.to_owned(), up: false, instances }
+        Self {
+            version: VERSION,
+            project: plan.name.clone(),
+            plan: fingerprint(plan),
+            supervisor,
+            bin: bin.to_owned(),
+            up: false,
+            instances,
+        }
     }
 
     /// The deployment that this folder tells of; none when there is none, or nobody can make sense of it.

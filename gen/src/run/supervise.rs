@@ -167,7 +167,8 @@ impl Supervisor<'_> {
         let frontends = self.crew.iter().flat_map(|running| &running.process.endpoints).filter(|(name, _)| name == "frontend");
         let ways: Vec<String> = frontends.map(|(_, address)| format!("tcp://{address}")).collect();
         let ways = if ways.is_empty() { String::new() } else { format!("; clients use {}", ways.join(", ")) };
-        self.printer.say(&format!("all {count} processes started{ways}; `cbwgen status` and `cbwgen verify` look at them, Ctrl-C stops them"));
+        self.printer
+            .say(&format!("all {count} processes started{ways}; `cbwgen status` and `cbwgen verify` look at them, Ctrl-C stops them"));
     }
 
     fn start_stage(&mut self, stage: usize) -> anyhow::Result<Result<(), Stopped>> {
@@ -185,7 +186,11 @@ impl Supervisor<'_> {
                 return Ok(Err(Stopped));
             }
             if Instant::now() >= deadline {
-                anyhow::bail!("`{}` is not ready after {} s; what it printed above may say why", self.crew[late].process.name, PATIENCE.as_secs());
+                anyhow::bail!(
+                    "`{}` is not ready after {} s; what it printed above may say why",
+                    self.crew[late].process.name,
+                    PATIENCE.as_secs()
+                );
             }
             self.tick()?;
         }
@@ -324,7 +329,10 @@ impl Supervisor<'_> {
                 for &number in &members {
                     if let Ok(Some(status)) = self.ended(number) {
                         let name = &self.crew[number].process.name;
-                        self.printer.say(&format!("stopped {name}{}", if status.success() { String::new() } else { format!(", exit code {}", code_of(status)) }));
+                        self.printer.say(&format!(
+                            "stopped {name}{}",
+                            if status.success() { String::new() } else { format!(", exit code {}", code_of(status)) }
+                        ));
                     }
                 }
                 if Instant::now() >= deadline || self.stops.load(Ordering::Relaxed) > impatient {

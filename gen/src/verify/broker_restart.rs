@@ -22,7 +22,20 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Check, Err
     let id = format!("AUD_{}", token());
     let timeout = format!("{}ms", (test.deadline + test.service + Duration::from_secs(1)).as_millis());
     let duration = format!("{}s", DURATION.as_secs());
-    let words = [&*id, "--duration", &duration, "--rate", "20", "--concurrency", "4", "--json", "--request-tries", "20", "--request-timeout", &timeout];
+    let words = [
+        &*id,
+        "--duration",
+        &duration,
+        "--rate",
+        "20",
+        "--concurrency",
+        "4",
+        "--json",
+        "--request-tries",
+        "20",
+        "--request-timeout",
+        &timeout,
+    ];
     let arguments: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let mut client = bench.deployment.client(&broker, &arguments)?;
     bench.sleep(Duration::from_secs(1))?;
@@ -61,6 +74,7 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Check, Err
     }
     let done = "restarted it while four clients asked 20 questions a second";
     let well = format!("all {answered} requests were answered ({retried} were asked again), {found} workers found it again");
-    let advice = "workers and clients must connect again by themselves: look at their logs; programs that do not need a broker that adopts them";
+    let advice =
+        "workers and clients must connect again by themselves: look at their logs; programs that do not need a broker that adopts them";
     Ok(Check::judged(NAME, subject, done, well, &trouble, advice))
 }

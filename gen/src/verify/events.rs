@@ -144,9 +144,12 @@ mod tests {
 
     #[test]
     fn who_was_lost_is_not_ready() {
-        let text = format!("{GOOD}\n{}", r#"{"event":"worker_down","t":1.4,"worker":"a","why":"silent"}
+        let text = format!(
+            "{GOOD}\n{}",
+            r#"{"event":"worker_down","t":1.4,"worker":"a","why":"silent"}
 {"event":"request","t":1.5,"client":"c","id":3}
-{"event":"request","t":1.6,"client":"d","id":4}"#);
+{"event":"request","t":1.6,"client":"d","id":4}"#
+        );
         assert_eq!(idle(&recorded(&text)), []);
     }
 

@@ -38,7 +38,8 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
         return Ok(Check::skip(check, subject, "local processes have no network of their own to be cut off from"));
     }
     let instances = bench.deployment.instances()?;
-    let workers: Vec<Instance> = instances.into_iter().filter(|instance| test.has_worker(&instance.component) && instance.is_running()).collect();
+    let workers: Vec<Instance> =
+        instances.into_iter().filter(|instance| test.has_worker(&instance.component) && instance.is_running()).collect();
     if workers.len() < 2 {
         return Ok(Check::skip(check, subject, "with fewer than two workers nobody could take over"));
     }
@@ -64,7 +65,13 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
         drop(pause);
         drop(load.finish(test.patience() + Duration::from_secs(10)));
         let seen = format!("`{}` was given nothing within 10 s", victim.name);
-        return Ok(Check::fail(check, subject, "waited until a worker is busy", seen, "is it registered? `broker ask /status` lists the workers"));
+        return Ok(Check::fail(
+            check,
+            subject,
+            "waited until a worker is busy",
+            seen,
+            "is it registered? `broker ask /status` lists the workers",
+        ));
     }
     (bench.progress)(&format!("{subject}: {} is busy, and {}", victim.name, words(trial)));
     let happened = Instant::now();

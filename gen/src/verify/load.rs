@@ -206,7 +206,10 @@ mod tests {
             r#"{"what":"unanswered","client":"a","n":2,"sent":0.0,"took":9.0}"#,
             r#"{"what":"foreign","client":"a","n":3,"sent":0.0,"took":0.1,"text":"b-1 w"}"#,
         ]);
-        assert_eq!(account.trouble(), ["1 of 3 requests had no answer", "1 of 3 requests got somebody else's answer", "for example `b-1 w`"]);
+        assert_eq!(
+            account.trouble(),
+            ["1 of 3 requests had no answer", "1 of 3 requests got somebody else's answer", "for example `b-1 w`"]
+        );
     }
 
     #[test]

@@ -14,7 +14,11 @@ const SETTLED: Duration = Duration::from_millis(600);
 /// The checks of the logger that this broker logs to.
 pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check>, Error> {
     let Some(logger) = test.logger(bench.plan) else {
-        let why = if test.peers.broker.bound_to("logger").is_none() { "it has no logger" } else { "only our broker tells of each answer, and only with `RUST_LOG` unset" };
+        let why = if test.peers.broker.bound_to("logger").is_none() {
+            "it has no logger"
+        } else {
+            "only our broker tells of each answer, and only with `RUST_LOG` unset"
+        };
         return Ok(vec![Check::skip("log", test.name(), why)]);
     };
     let (name, is_kept) = (logger.name.as_str(), matches!(&logger.role, Role::Logger { volume: Some(_), .. }));
@@ -35,7 +39,8 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check
     let mut trouble = account.trouble();
     trouble.extend(judge(&before, &after, &account, &token, told.as_deref()));
     let done = format!("asked {} questions and read the log of `{name}`", account.sent);
-    let well = format!("{} lines, one for each answer, in the broker's order; what was there before is there still", account.answered().count());
+    let well =
+        format!("{} lines, one for each answer, in the broker's order; what was there before is there still", account.answered().count());
     made.push(Check::judged("log", test.name(), done, well, &trouble, ADVICE));
     if !bench.may(Trial::Restart) {
         return Ok(made);

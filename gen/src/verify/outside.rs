@@ -62,7 +62,8 @@ fn closed(bench: &Bench<'_>, seen: &[Instance]) -> Check {
         let published = bench.plan.component(component).map(|component| component.published.as_slice()).unwrap_or_default();
         published.iter().map(|published| (published.host_port, published.protocol)).collect()
     };
-    let all: Vec<u16> = bench.plan.deployed().flat_map(|component| component.published.iter().map(|published| published.host_port)).collect();
+    let all: Vec<u16> =
+        bench.plan.deployed().flat_map(|component| component.published.iter().map(|published| published.host_port)).collect();
     for instance in seen {
         for published in &instance.published {
             let address = published.split(' ').next().unwrap_or_default();
@@ -90,5 +91,8 @@ fn closed(bench: &Bench<'_>, seen: &[Instance]) -> Check {
 fn speaks_zmtp(address: SocketAddr) -> bool {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, PATIENCE) else { return false };
     let mut signature = [0; 1];
-    stream.set_read_timeout(Some(PATIENCE)).is_ok() && stream.write_all(&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f]).is_ok() && stream.read_exact(&mut signature).is_ok() && signature[0] == 0xff
+    stream.set_read_timeout(Some(PATIENCE)).is_ok()
+        && stream.write_all(&[0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f]).is_ok()
+        && stream.read_exact(&mut signature).is_ok()
+        && signature[0] == 0xff
 }

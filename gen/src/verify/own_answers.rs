@@ -72,10 +72,19 @@ fn no_idle_worker(name: &str, recorded: &[events::Event]) -> Check {
     let done = "read every event of the broker under that load";
     let dispatches: usize = events::dispatches(recorded).values().sum();
     if dispatches == 0 {
-        return Check::fail("no-idle-worker", name, done, "the broker told of no dispatch at all", "look at its `/events` yourself: `broker ask /events`");
+        return Check::fail(
+            "no-idle-worker",
+            name,
+            done,
+            "the broker told of no dispatch at all",
+            "look at its `/events` yourself: `broker ask /events`",
+        );
     }
     let idle = events::idle(recorded);
-    let well = format!("{dispatches} dispatches, {} requests open at most, and at no moment did one wait beside a ready worker", events::most_open(recorded));
+    let well = format!(
+        "{dispatches} dispatches, {} requests open at most, and at no moment did one wait beside a ready worker",
+        events::most_open(recorded)
+    );
     let trouble: Vec<String> = match idle.first() {
         None => Vec::new(),
         Some(first) => vec![format!(
@@ -86,13 +95,21 @@ fn no_idle_worker(name: &str, recorded: &[events::Event]) -> Check {
             first.t
         )],
     };
-    Check::judged("no-idle-worker", name, done, well, &trouble, "the broker does not give work to free workers: use ours, or look for what holds it back")
+    Check::judged(
+        "no-idle-worker",
+        name,
+        done,
+        well,
+        &trouble,
+        "the broker does not give work to free workers: use ours, or look for what holds it back",
+    )
 }
 
 /// Every worker got some of the work.
 fn spread(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, account: &Account) -> Result<Check, Error> {
     let instances = bench.deployment.instances()?;
-    let workers: Vec<&Instance> = instances.iter().filter(|instance| test.has_worker(&instance.component) && instance.is_running()).collect();
+    let workers: Vec<&Instance> =
+        instances.iter().filter(|instance| test.has_worker(&instance.component) && instance.is_running()).collect();
     let found = account.workers();
     let done = "counted who answered";
     let mut trouble = Vec::new();

@@ -55,9 +55,17 @@ pub fn left_behind(bench: &Bench<'_>, before: &[Instance]) -> Result<Check, Erro
         now = runs(&bench.deployment.instances()?);
         Ok(now == wanted)
     })?;
-    let missing: Vec<String> = wanted.iter().filter(|name| !now.contains(name)).map(|name| format!("`{name}` does not run any more")).collect();
+    let missing: Vec<String> =
+        wanted.iter().filter(|name| !now.contains(name)).map(|name| format!("`{name}` does not run any more")).collect();
     let added = now.iter().filter(|name| !wanted.contains(name)).map(|name| format!("`{name}` runs now"));
     let trouble: Vec<String> = if same { Vec::new() } else { missing.into_iter().chain(added).collect() };
     let well = format!("the same {} run", crate::rules::count(wanted.len() as u64, "instance"));
-    Ok(Check::judged("unchanged", "", "compared the instances with those at the beginning", well, &trouble, "`cbwgen status` shows how they are"))
+    Ok(Check::judged(
+        "unchanged",
+        "",
+        "compared the instances with those at the beginning",
+        well,
+        &trouble,
+        "`cbwgen status` shows how they are",
+    ))
 }

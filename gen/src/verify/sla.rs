@@ -27,7 +27,14 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, sla: &Sla) -> Resul
             trouble.push(format!("{rate:.0} requests a second; {promised} are promised"));
         }
         let done = format!("{clients} clients asked as fast as they could for {} s", TIME.as_secs());
-        checks.push(Check::judged("sla-throughput", name, done, format!("{rate:.0} requests a second; {promised} are promised"), &trouble, "more workers, or a smaller promise: `cbwgen lint` computes what the workers can do"));
+        checks.push(Check::judged(
+            "sla-throughput",
+            name,
+            done,
+            format!("{rate:.0} requests a second; {promised} are promised"),
+            &trouble,
+            "more workers, or a smaller promise: `cbwgen lint` computes what the workers can do",
+        ));
     }
     if let Some(promised) = sla.p95.map(|p95| Duration::from_millis(p95.as_millis())) {
         // At the load that is promised, or at half of what the workers can do.
@@ -42,7 +49,14 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, sla: &Sla) -> Resul
         if p95 > promised {
             trouble.push(seen.clone());
         }
-        checks.push(Check::judged("sla-p95", name, format!("{rate} requests a second for {} s", TIME.as_secs()), seen, &trouble, "more workers shorten the queue; a faster service time shortens the rest"));
+        checks.push(Check::judged(
+            "sla-p95",
+            name,
+            format!("{rate} requests a second for {} s", TIME.as_secs()),
+            seen,
+            &trouble,
+            "more workers shorten the queue; a faster service time shortens the rest",
+        ));
     }
     Ok(checks)
 }
