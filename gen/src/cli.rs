@@ -10,6 +10,7 @@ mod lint;
 mod run;
 mod status;
 mod targets;
+mod update;
 mod verify;
 
 use std::io::{IsTerminal, Write};
@@ -74,6 +75,8 @@ enum Command {
     Verify(verify::Verify),
     /// Let one fault happen to an instance, and undo it
     Fault(fault::Arguments),
+    /// Replace the instances of a component by new builds, so that service goes on
+    Update(update::Update),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -141,6 +144,12 @@ struct Plan {
     /// Print only names, one a line
     #[arg(long, value_enum)]
     list: Option<show::List>,
+    /// Show what deploying it would change of what runs now
+    #[arg(long, conflicts_with_all = ["list", "format"])]
+    live: bool,
+    /// With `--live`: where the generated files are [default: `generated` beside the topology]
+    #[arg(long, value_name = "DIR", requires = "live")]
+    out: Option<PathBuf>,
 }
 
 /// The command line as a page: each command with its help, as `--help` prints it.
@@ -207,6 +216,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Status(arguments) => status::run(arguments, cli.color),
         Command::Verify(arguments) => verify::run(arguments, cli.color),
         Command::Fault(arguments) => fault::run(arguments, cli.color),
+        Command::Update(arguments) => update::run(arguments, cli.color),
         Command::Run(arguments) => run::run(arguments, cli.color),
         Command::Leash(arguments) => run::leash(arguments),
         Command::Schema => print(&schema::schema()),
@@ -312,6 +322,9 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
         // What cannot be resolved has no plan; what is only unwise has one.
         complain(&loaded, &judge(&loaded, &arguments.topology), color);
         return Ok(FOUND);
+    }
+    if arguments.live {
+        return update::changes(&loaded.plan, &arguments.topology, arguments.out.as_deref());
     }
     print(&match (arguments.list, arguments.format) {
         (Some(list), _) => show::list(&loaded.plan, list),

@@ -10,13 +10,13 @@ pub mod local;
 pub mod stream;
 pub mod table;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use self::stream::Stream;
-use crate::plan::Plan;
+use crate::plan::{Component, Plan};
 
 /// Why something could not be done to a live deployment, or be learnt of it.
 #[derive(Debug, thiserror::Error)]
@@ -123,8 +123,18 @@ pub trait Deployment {
     fn log(&self, logger: &Instance) -> Result<Vec<u8>, Error>;
     /// Does something to an instance.
     fn act(&self, instance: &Instance, action: Action) -> Result<(), Error>;
+    /// What deploying the plan now would change, a line each; empty when nothing would. `rendered` is the Compose file that it gives,
+    /// which belongs into `out`.
+    fn changes(&self, plan: &Plan, rendered: &str, out: &Path) -> Result<Vec<String>, Error>;
+    /// Replaces the instances of a component by new ones of what is built or installed now: workers one after the other, so that
+    /// service goes on; anything else is stopped first, since there must not be two of it. `tell` hears of each step.
+    fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error>;
     /// Takes everything down and brings it up again as it was; the error says why this cannot be done.
     fn recycle(&self) -> Result<(), Error>;
+    /// The generated file that it was started from.
+    fn file(&self) -> Option<PathBuf> {
+        None
+    }
     /// Whether instances can be cut off from the network.
     fn can_cut(&self) -> bool;
     /// How long it may take until a restarted instance is up.

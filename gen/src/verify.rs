@@ -111,6 +111,8 @@ pub struct Bench<'a> {
     pub plan: &'a Plan,
     /// The deployment.
     pub deployment: &'a dyn Deployment,
+    /// What is wrong with the generated file that it was started from.
+    pub stale: Option<String>,
     /// What may be done.
     pub trials: &'a [Trial],
     /// What tells people how far it is.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BIN = Path(os.environ["CBW_BIN"])
+BIN = Path(os.environ.get("CBW_BIN", Path(__file__).parents[2] / "target" / "debug"))
 CBWGEN = BIN / "cbwgen"
 # Four workers that take a moment, so that a fault finds them busy and the tests end soon.
 TOPOLOGY = """name = "live"

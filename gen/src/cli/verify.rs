@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, print, wants_color};
-use crate::live::{self, Kind};
+use crate::live::{self, Deployment, Kind};
+use crate::plan::Plan;
+use crate::render;
 use crate::verify::report::{Format, json, junit, text};
 use crate::verify::{Bench, Outcome, Trial, checks};
 
@@ -45,6 +47,7 @@ pub(super) fn run(arguments: &Verify, color: Color) -> anyhow::Result<u8> {
     let bench = Bench {
         plan: &loaded.plan,
         deployment: &*deployment,
+        stale: stale(&loaded.plan, &*deployment, arguments),
         trials: &arguments.faults,
         progress: &|text| progress.tell(text),
         interrupted: interrupted()?,
@@ -65,6 +68,24 @@ pub(super) fn run(arguments: &Verify, color: Color) -> anyhow::Result<u8> {
         Format::Junit => junit::report(&loaded.plan.name, &made),
     })?;
     Ok(if made.iter().any(|check| check.outcome == Outcome::Fail) { FOUND } else { CLEAN })
+}
+
+/// Why the file that the deployment was started from is not what the topology gives now.
+fn stale(plan: &Plan, deployment: &dyn Deployment, arguments: &Verify) -> Option<String> {
+    let file = deployment.file()?;
+    // A what-if is not in the file, and is not meant to be.
+    if !arguments.what_ifs.scale.is_empty() || arguments.what_ifs.scenario.is_some() {
+        return None;
+    }
+    let out = file.parent()?;
+    let options = render::Options::new(&arguments.topology, out, render::Templates::default()).ok()?;
+    let files = render::render_over(plan, &options, |_| true).ok()?;
+    let wanted = files.first()?.content.as_bytes();
+    match std::fs::read(&file) {
+        Ok(text) if text == wanted => None,
+        Ok(_) => Some(format!("`{}` is not what the topology gives: `cbwgen render --check` shows the difference", file.display())),
+        Err(error) => Some(format!("`{}`, from which it was started, cannot be read: {error}", file.display())),
+    }
 }
 
 /// Set by SIGINT and SIGTERM; the second one ends the program at once.

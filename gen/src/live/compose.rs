@@ -2,14 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Component as Part, Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use super::docker::{docker, inspect, instance, label, networks, say, text, variable};
-use super::stream::{Stream, output};
+use super::stream::{Stream, output, output_of};
 use super::{Action, Deployment, Error, Instance};
-use crate::plan::{ImageSource, Plan, Role};
+use crate::plan::{Component, ImageSource, Plan, Role};
 
 /// Compose's own labels (Compose specification, "Labels"; docker/compose `pkg/api/labels.go`).
 const PROJECT: &str = "com.docker.compose.project";
@@ -100,11 +101,49 @@ impl Compose {
         Ok((command, address.clone(), port))
     }
 
+    /// `docker compose` with the files that these containers come from.
+    fn compose(&self, containers: &[Value]) -> Command {
+        let mut command = docker(["compose", "-p", &self.project]);
+        let files = containers.first().map_or("", |container| label(container, FILES));
+        for file in files.split(',').filter(|file| !file.is_empty()) {
+            command.args(["-f", file]);
+        }
+        // As the Makefile does: containers write bind-mounted folders as whoever deploys.
+        let (user, group) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        if user != 0 {
+            for (name, number) in [("CBW_UID", user), ("CBW_GID", group)] {
+                if std::env::var_os(name).is_none() {
+                    command.env(name, number.to_string());
+                }
+            }
+        }
+        command
+    }
+
     fn service(&self, instance: &Instance, arguments: &[&str]) -> Command {
         let _ = self;
         let program = format!("/{}", instance.role);
         docker(["exec", "-i", &instance.id, &program].into_iter().chain(arguments.iter().copied()))
     }
+}
+
+/// Where a logger's file was, if the plan has it elsewhere now.
+fn moved_log(component: &Component, container: &Value, out: &Path) -> Option<String> {
+    let Role::Logger { volume: Some(volume), .. } = &component.role else { return None };
+    let mounts = container["Mounts"].as_array()?;
+    let folder = variable(container, "LOGGER_DIR")?;
+    let mount = mounts.iter().find(|mount| text(mount, "/Destination") == folder)?;
+    let is_bind = text(mount, "/Type") == "bind";
+    let was = if is_bind { text(mount, "/Source") } else { text(mount, "/Name") };
+    let is = if volume.is_bind() {
+        // The topology is one folder above what is generated, or where `out` says; only the end of the path is certain.
+        let wanted: PathBuf = Path::new(&volume.source).components().filter(|part| !matches!(part, Part::CurDir)).collect();
+        is_bind && Path::new(was).ends_with(&wanted)
+    } else {
+        !is_bind && was.ends_with(&volume.source)
+    };
+    let _ = out;
+    (!is).then(|| format!("`{}`: the log moves to `{}`; the old one stays in `{was}`", component.name, volume.source))
 }
 
 /// Our client on this machine.
@@ -133,12 +172,7 @@ impl Deployment for Compose {
     fn drift(&self, plan: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
         let containers = self.containers()?;
         let mut lines = Vec::new();
-        let files = containers.first().map_or("", |container| label(container, FILES));
-        let mut hashes = docker(["compose", "-p", &self.project]);
-        for file in files.split(',').filter(|file| !file.is_empty()) {
-            hashes.args(["-f", file]);
-        }
-        match output(hashes.args(["config", "--hash", "*"])) {
+        match output(self.compose(&containers).args(["config", "--hash", "*"])) {
             Ok(hashes) => {
                 let hashes: HashMap<&str, &str> = hashes.lines().filter_map(|line| line.split_once(' ')).collect();
                 for container in &containers {
@@ -247,16 +281,67 @@ impl Deployment for Compose {
         }
     }
 
+    fn changes(&self, plan: &Plan, rendered: &str, out: &Path) -> Result<Vec<String>, Error> {
+        let containers = self.containers()?;
+        let mut compose = self.compose(&[]);
+        compose.arg("--project-directory").arg(out).args(["-f", "-", "config", "--hash", "*"]);
+        let hashes = output_of(&mut compose, rendered.as_bytes())?;
+        let hashes: BTreeMap<&str, &str> = hashes.lines().filter_map(|line| line.split_once(' ')).collect();
+        let mut lines = Vec::new();
+        for component in plan.deployed() {
+            let name = component.name.as_str();
+            let own: Vec<&Value> = containers.iter().filter(|container| label(container, SERVICE) == name).collect();
+            let (now, planned) = (own.len() as u64, u64::from(component.replicas));
+            let count = |number: u64| crate::rules::count(number, "instance");
+            let old = own.iter().filter(|container| hashes.get(name).is_none_or(|hash| *hash != label(container, HASH))).count() as u64;
+            match (now, old) {
+                (0, _) if planned > 0 => lines.push(format!("`{name}`: {} started", count(planned))),
+                (_, 1..) => lines.push(format!("`{name}`: {} recreated, since its settings changed", count(old.min(planned)))),
+                _ => {}
+            }
+            if now > planned {
+                lines.push(format!("`{name}`: {} removed", count(now - planned)));
+            } else if now > 0 && now < planned {
+                lines.push(format!("`{name}`: {} added", count(planned - now)));
+            }
+            lines.extend(own.first().and_then(|container| moved_log(component, container, out)));
+        }
+        let mut orphans: Vec<&str> = containers.iter().map(|container| label(container, SERVICE)).collect();
+        orphans.retain(|service| plan.component(service).is_none());
+        orphans.dedup();
+        lines.extend(orphans.iter().map(|service| format!("`{service}`: removed, since the topology does not have it any more")));
+        Ok(lines)
+    }
+
+    fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let containers = self.containers()?;
+        let name = component.name.as_str();
+        if component.is_built_here() {
+            tell(&format!("{name}: its image is built"));
+            output(self.compose(&containers).args(["build", "-q", name]))?;
+        }
+        let old: Vec<&str> = containers.iter().filter(|container| label(container, SERVICE) == name).map(|container| text(container, "/Id")).collect();
+        if !matches!(component.role, Role::Worker { .. }) {
+            tell(&format!("{name}: stopped and started anew"));
+            let wait: &[&str] = if component.is_one_shot() { &[] } else { &["--wait"] };
+            let scale = format!("{name}={}", old.len().max(1));
+            let mut up = self.compose(&containers);
+            output(up.args(["up", "-d", "--no-deps", "--force-recreate"]).args(wait).args(["--scale", &scale, name]))?;
+            return Ok(());
+        }
+        let more = format!("{name}={}", old.len() + 1);
+        for (number, id) in old.iter().enumerate() {
+            tell(&format!("{name}: {} of {}: a new one is started, and the old one ends when it is healthy", number + 1, old.len()));
+            output(self.compose(&containers).args(["up", "-d", "--no-deps", "--no-recreate", "--wait", "--scale", &more, name]))?;
+            say(["stop", id])?;
+            say(["rm", id])?;
+        }
+        Ok(())
+    }
+
     fn recycle(&self) -> Result<(), Error> {
         let containers = self.containers()?;
-        let compose = || {
-            let mut command = docker(["compose", "-p", &self.project]);
-            let files = containers.first().map_or("", |container| label(container, FILES));
-            for file in files.split(',').filter(|file| !file.is_empty()) {
-                command.args(["-f", file]);
-            }
-            command
-        };
+        let compose = || self.compose(&containers);
         output(compose().arg("down"))?;
         let is_client = |service: &str| self.components.iter().any(|(name, role)| name == service && *role == "client");
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -277,6 +362,11 @@ impl Deployment for Compose {
             output(up.args(services().map(|(service, _)| service)))?;
         }
         Ok(())
+    }
+
+    fn file(&self) -> Option<PathBuf> {
+        let containers = self.containers().ok()?;
+        label(containers.first()?, FILES).split(',').next().map(PathBuf::from)
     }
 
     fn can_cut(&self) -> bool {

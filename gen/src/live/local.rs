@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::stream::{Stream, output};
 use super::{Action, Deployment, Error, Instance, State};
-use crate::plan::Plan;
+use crate::plan::{Component, Plan};
 use crate::run::state::{self, Entry, Life};
 
 /// Local processes.
@@ -123,6 +124,27 @@ impl Deployment for Local {
         let pid = entry.pid.ok_or_else(|| Error(format!("`{}` does not run", instance.name)))?;
         for signal in signals {
             pid.signal(*signal).map_err(|error| Error(format!("cannot signal `{}`: {error}", instance.name)))?;
+        }
+        Ok(())
+    }
+
+    fn changes(&self, plan: &Plan, _: &str, _: &Path) -> Result<Vec<String>, Error> {
+        self.drift(plan, &[])
+    }
+
+    fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        let is_of = |instance: &Instance| instance.component == component.name;
+        for old in self.instances()?.into_iter().filter(|instance| is_of(instance) && instance.is_running()) {
+            tell(&format!("{} ends, and is started again", old.name));
+            self.act(&old, Action::Restart)?;
+            let deadline = Instant::now() + self.patience();
+            let is_new = |instance: &Instance| instance.name == old.name && instance.id != old.id && instance.health.as_deref() == Some("healthy");
+            while !self.instances()?.iter().any(is_new) {
+                if Instant::now() >= deadline {
+                    return Err(Error(format!("`{}` is not healthy after {} s; the others were left as they are", old.name, self.patience().as_secs())));
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
         }
         Ok(())
     }

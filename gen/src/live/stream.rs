@@ -1,6 +1,6 @@
 //! A program that talks while it runs: its lines with the time at which they came.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek as _, Write as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -108,10 +108,22 @@ impl Drop for Stream {
     }
 }
 
+/// As [`output`], for a program that reads `input`.
+pub fn output_of(command: &mut Command, input: &[u8]) -> Result<String, Error> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(input)?;
+    file.rewind()?;
+    finished(command.stdin(file))
+}
+
 /// Runs a program to its end and gives what it printed; what it said on standard error is the error.
 pub fn output(command: &mut Command) -> Result<String, Error> {
+    finished(command.stdin(Stdio::null()))
+}
+
+fn finished(command: &mut Command) -> Result<String, Error> {
     let program = command.get_program().display().to_string();
-    let done = command.stdin(Stdio::null()).output().map_err(|error| Error(format!("cannot run `{program}`: {error}")))?;
+    let done = command.output().map_err(|error| Error(format!("cannot run `{program}`: {error}")))?;
     if done.status.success() {
         return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
     }
