@@ -320,7 +320,8 @@ impl Deployment for Compose {
             tell(&format!("{name}: its image is built"));
             output(self.compose(&containers).args(["build", "-q", name]))?;
         }
-        let old: Vec<&str> = containers.iter().filter(|container| label(container, SERVICE) == name).map(|container| text(container, "/Id")).collect();
+        let old: Vec<&str> =
+            containers.iter().filter(|container| label(container, SERVICE) == name).map(|container| text(container, "/Id")).collect();
         if !matches!(component.role, Role::Worker { .. }) {
             tell(&format!("{name}: stopped and started anew"));
             let wait: &[&str] = if component.is_one_shot() { &[] } else { &["--wait"] };

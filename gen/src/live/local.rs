@@ -138,10 +138,15 @@ impl Deployment for Local {
             tell(&format!("{} ends, and is started again", old.name));
             self.act(&old, Action::Restart)?;
             let deadline = Instant::now() + self.patience();
-            let is_new = |instance: &Instance| instance.name == old.name && instance.id != old.id && instance.health.as_deref() == Some("healthy");
+            let is_new =
+                |instance: &Instance| instance.name == old.name && instance.id != old.id && instance.health.as_deref() == Some("healthy");
             while !self.instances()?.iter().any(is_new) {
                 if Instant::now() >= deadline {
-                    return Err(Error(format!("`{}` is not healthy after {} s; the others were left as they are", old.name, self.patience().as_secs())));
+                    return Err(Error(format!(
+                        "`{}` is not healthy after {} s; the others were left as they are",
+                        old.name,
+                        self.patience().as_secs()
+                    )));
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
