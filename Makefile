@@ -107,16 +107,17 @@ update: docker render static ## replace one component by a new build, while it r
 	@$(CBWGEN) update $(NAME) $(SPEC)
 
 project = $(shell sed -n 's/^name: "\(.*\)"/\1/p' $(OUT)/docker-compose.yml)
+own-images = docker images --filter label=org.cbwgen.topology=$(project) --filter reference='$(project)-*'
 purge: docker ## take away containers, volumes and images of this project, after listing them; CONFIRM=yes does not ask
 	@[ -n "$(project)" ] || { echo "there is no $(OUT)/docker-compose.yml: nothing of ours is known" >&2; exit 1; }
 	@echo "containers, volumes and images of $(project):"
 	@docker ps -a --filter label=com.docker.compose.project=$(project) --format '  container {{.Names}}'
 	@docker volume ls --filter label=com.docker.compose.project=$(project) --format '  volume {{.Name}}'
-	@docker images --filter label=org.cbwgen.topology=$(project) --format '  image {{.Repository}}:{{.Tag}}'
+	@$(own-images) --format '  image {{.Repository}}:{{.Tag}}'
 	@[ "$(CONFIRM)" = yes ] || { printf 'remove them? bind-mounted folders, as the log, stay [y/N] '; read answer && [ "$$answer" = y ]; } || \
 	  { echo "nothing was removed" >&2; exit 1; }
 	@$(COMPOSE) down --volumes --remove-orphans
-	@docker images -q --filter label=org.cbwgen.topology=$(project) | sort -u | xargs -r docker rmi -f >/dev/null
+	@$(own-images) --format '{{.Repository}}:{{.Tag}}' | xargs -r docker rmi >/dev/null
 
 bench: cargo ## measure generator and services
 	@bench/run

@@ -212,6 +212,7 @@ def test_purge_takes_what_is_ours_and_nothing_else(cbwl):
         assert cbwl.containers() == []
         assert docker("images", "-q", "--filter", f"label=org.cbwgen.topology={cbwl.project}") == ""
         assert docker("images", "-q", "cbw-test-another") != ""
-        assert (cbwl.folder / "elsewhere" / "logs").exists()
+        assert docker("images", "-q", "somebody-elses") != "", "a name that somebody else gave stays"
+        assert (cbwl.folder / "logs" / "logs").exists()
     finally:
-        docker("rmi", "-f", "cbw-test-another")
+        docker("rmi", "-f", "cbw-test-another", "somebody-elses")
