@@ -8,6 +8,7 @@ use crate::compose;
 use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
+use crate::render::Target;
 
 mod ask;
 
@@ -21,6 +22,8 @@ pub(crate) use ask::{
 pub struct Context<'a> {
     /// The deployment.
     pub plan: &'a Plan,
+    /// What it is to be rendered for.
+    pub target: Target,
     /// The host's firewall, as the topology or `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
     /// Files beside the topology that the plan names and that are not there.
@@ -214,6 +217,7 @@ registry! {
     swarm_driver,
     swarm_only_key,
     syntax,
+    target_loses,
     too_large,
     two_brokers,
     two_loggers,

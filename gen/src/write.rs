@@ -228,8 +228,8 @@ impl Folder<'_> {
             self.sync_all()?;
         }
 
-        // The Compose file comes last: what it names is there before.
-        staged.sort_by_key(|staged| staged.path.starts_with("docker-compose"));
+        // What the target runs comes last: what it names is there before.
+        staged.sort_by_key(|staged| files.first().is_some_and(|first| first.path == staged.path));
         for Staged { path, temporary } in staged {
             let place = self.out.join(&path);
             temporary.persist(place).map_err(|error| self.io("write", &path, error.error))?;
@@ -262,11 +262,12 @@ impl Folder<'_> {
         Ok(outcome)
     }
 
-    /// Files that cbwgen wrote and that are not among these: under the names that it gives, here and one folder deeper.
+    /// Files that cbwgen wrote and that are not among these: under the names that it gives, here and one folder deeper. What
+    /// another target runs is none of this one's business.
     fn stale(&self, files: &[File]) -> Result<Vec<(String, Seal)>, Error> {
         let wanted: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         let mut candidates = Vec::new();
-        for name in ["docker-compose.yml", ".dockerignore"] {
+        for name in files.iter().map(|file| file.path.as_str()).filter(|path| !path.contains('/')).chain([".dockerignore"]) {
             candidates.extend([name.to_owned(), format!("{name}{BESIDE}")]);
         }
         let entries = match fs::read_dir(self.out) {
