@@ -250,7 +250,7 @@ fn messages_are_written_in_one_manner() {
                     assert!(!text.is_empty(), "{}: {finding:?}", path.display());
                     assert!(!text.ends_with('.'), "no final stop: {text}");
                     assert!(!text.contains('\n'), "one line: {text}");
-                    let name = ["Docker", "DNS", "Linux"].iter().any(|name| text.starts_with(name));
+                    let name = ["DNS", "Docker", "Kubernetes", "Linux"].iter().any(|name| text.starts_with(name));
                     assert!(name || !text.starts_with(|c: char| c.is_ascii_uppercase()), "lower case: {text}");
                     assert_eq!(text.matches('`').count() % 2, 0, "every backtick is closed: {text}");
                 }

@@ -22,6 +22,7 @@
 mod compose;
 pub mod dockerfile;
 mod header;
+pub mod kubernetes;
 mod paths;
 pub mod readback;
 pub mod swarm;
@@ -119,6 +120,14 @@ pub enum Error {
         text: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// What was rendered is nothing that the target takes.
+    #[error("{target} would refuse what this topology becomes, so nothing was written: {}", .reasons.join("; "))]
+    Refused {
+        /// The target.
+        target: &'static str,
+        /// What it would refuse.
+        reasons: Vec<String>,
     },
     /// What was rendered is not what was planned.
     #[error("`{template}` does not write what was planned, so nothing was written: {}", .differences.join("; "))]

@@ -188,6 +188,9 @@ component! {
         broker: Option<String>,
         /// How long one request takes. The checks of deadlines and capacity use it. Default: no time.
         service_time: Option<Duration>,
+        /// Between which numbers of instances Kubernetes chooses by the load: `{ min = 2, max = 10, cpu = 70 }`. Other targets
+        /// run `replicas`.
+        autoscale: Option<Autoscale>,
     }
 }
 
@@ -228,6 +231,11 @@ impl Replicas {
     /// The most instances of one component: far beyond what one plan can show, well within memory.
     pub const MAX: u32 = 10_000;
 
+    /// A single instance.
+    fn one() -> Self {
+        Self(1)
+    }
+
     /// From any number.
     pub fn new(number: i64) -> Result<Self, String> {
         match u32::try_from(number) {
@@ -259,6 +267,60 @@ impl JsonSchema for Replicas {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
+    }
+}
+
+/// How the number of instances follows the load (Kubernetes' `HorizontalPodAutoscaler`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, DeriveDeserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Autoscale {
+    /// The fewest instances. Default: 1.
+    #[serde(default = "Replicas::one")]
+    #[schemars(range(min = 1))]
+    pub min: Replicas,
+    /// The most instances.
+    #[schemars(range(min = 1))]
+    pub max: Replicas,
+    /// The share of its processors (`resources`), in percent, that an instance is to use on average. Default: 80.
+    #[serde(default)]
+    pub cpu: Percent,
+}
+
+/// A share in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub u8);
+
+impl Default for Percent {
+    fn default() -> Self {
+        Self(80)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Percent;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share in percent like `70`")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Percent, E> {
+                match u8::try_from(number) {
+                    Ok(percent @ 1..=100) => Ok(Percent(percent)),
+                    _ => Err(E::custom(format!("`{number}` is not a share in percent: use 1 to 100"))),
+                }
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+impl JsonSchema for Percent {
+    fn schema_name() -> Cow<'static, str> {
+        "Percent".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
     }
 }
 

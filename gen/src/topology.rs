@@ -8,7 +8,9 @@ use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
 use crate::spec::values::{Duration, EnvName, Name, Volume};
-use crate::spec::{Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec};
+use crate::spec::{
+    Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec,
+};
 
 /// A topology in which every component stands by itself.
 #[derive(Debug, Default)]
@@ -76,6 +78,8 @@ pub enum Role {
         broker: Option<String>,
         /// How long one request takes.
         service_time: Option<Duration>,
+        /// Between which numbers of instances the load chooses, where the target can do that.
+        autoscale: Option<Autoscale>,
     },
     /// Sends requests.
     Client {
@@ -138,7 +142,7 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         add(name, role, table.take_common());
     }
     for (name, mut table) in worker {
-        let role = Role::Worker { broker: table.broker.take(), service_time: table.service_time };
+        let role = Role::Worker { broker: table.broker.take(), service_time: table.service_time, autoscale: table.autoscale };
         add(name, role, table.take_common());
     }
     for (name, mut table) in client {
@@ -289,6 +293,25 @@ fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
                     Place::key_of(&place, "dockerfile"),
                 ),
                 _ => {}
+            }
+        }
+        if let Role::Worker { autoscale: Some(Autoscale { min, max, .. }), .. } = &component.role {
+            let place = below(place, "autoscale");
+            if min.0 == 0 || min.0 > max.0 {
+                wrong(
+                    format!("`{name}` cannot have between {} and {} instances", min.0, max.0),
+                    "Kubernetes refuses such an autoscaler",
+                    "use a `min` of at least 1 and a `max` of at least `min`".to_owned(),
+                    Place::Value(place.clone()),
+                );
+            }
+            if component.resources.cpus.is_none() {
+                wrong(
+                    format!("`{name}` is to be scaled by its processors, but nothing says how many an instance has"),
+                    "`cpu` is a share of what an instance asks for: without, the number of instances never changes",
+                    format!("add `resources = {{ cpus = 0.5 }}` to `[worker.{name}]`, or as much as one needs"),
+                    Place::Value(place),
+                );
             }
         }
         for (EnvName(secret), source) in &component.keys.secrets {

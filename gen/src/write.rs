@@ -20,6 +20,9 @@ const STAGED: (&str, &str) = (".cbwgen-", ".tmp");
 /// What stands behind the name of a file that could not take its place.
 const BESIDE: &str = ".new";
 
+/// The name that Kubernetes' kustomizations have, each in a folder of its own.
+const KUSTOMIZATION: &str = "kustomization.yaml";
+
 /// The largest file that is looked at, in bytes. None that cbwgen wrote is as large.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -284,7 +287,11 @@ impl Folder<'_> {
         }
         folders.sort_unstable();
         for folder in folders {
-            candidates.extend([format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile{BESIDE}")]);
+            // A kustomization may have others below it.
+            let kustomization = wanted.contains(KUSTOMIZATION).then_some(KUSTOMIZATION);
+            for name in ["Dockerfile"].into_iter().chain(kustomization) {
+                candidates.extend([format!("{folder}/{name}"), format!("{folder}/{name}{BESIDE}")]);
+            }
         }
         let mut stale = Vec::new();
         for path in candidates {

@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::view::{Pair, Project, Service};
+pub(super) use model::Unique;
 use model::{Document, Found};
 
 /// The most differences that are told.
@@ -43,7 +44,7 @@ pub(super) fn at_most(mut differences: Vec<String>) -> Vec<String> {
 
 /// Two keys of one name are an error: the second would replace the first.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
-    serde_yaml::from_str::<model::Unique>(text).map(|unique| unique.0).map_err(|error| format!("it is not YAML: {error}"))
+    serde_yaml::from_str::<Unique>(text).map(|unique| unique.0).map_err(|error| format!("it is not YAML: {error}"))
 }
 
 fn compare(found: &Document, project: &Project, differences: &mut Vec<String>) {
