@@ -22,8 +22,11 @@
 mod compose;
 pub mod dockerfile;
 mod header;
+mod images;
 mod paths;
 pub mod readback;
+mod script;
+mod shell;
 pub mod swarm;
 mod target;
 mod templates;
@@ -32,6 +35,7 @@ pub mod view;
 
 use std::path::Path;
 
+pub(crate) use header::SHEBANG;
 pub use header::{Seal, seal};
 use paths::Folder;
 pub use target::{Loss, Target};

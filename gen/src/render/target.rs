@@ -5,7 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 use super::templates::Engine;
-use super::{Error, File, Options, compose, swarm};
+use super::{Error, File, Options, compose, script, swarm};
 use crate::plan::Plan;
 use crate::source::Pointer;
 
@@ -17,6 +17,8 @@ pub enum Target {
     Compose,
     /// A Swarm of several machines: `stack.yml` for `docker stack deploy`
     Swarm,
+    /// Docker without Compose: `deploy.sh`, a shell script
+    Script,
 }
 
 /// Something that a topology says and a target cannot do. Lint tells it as `target-loses`.
@@ -34,7 +36,7 @@ pub struct Loss {
 
 impl Target {
     /// All targets.
-    pub const ALL: &[Self] = &[Self::Compose, Self::Swarm];
+    pub const ALL: &[Self] = &[Self::Compose, Self::Swarm, Self::Script];
 
     /// As the command line says it: `compose`.
     #[must_use]
@@ -42,6 +44,7 @@ impl Target {
         match self {
             Self::Compose => "compose",
             Self::Swarm => "swarm",
+            Self::Script => "script",
         }
     }
 
@@ -51,6 +54,7 @@ impl Target {
         match self {
             Self::Compose => compose::losses(plan),
             Self::Swarm => swarm::losses(plan),
+            Self::Script => script::losses(plan),
         }
     }
 
@@ -59,6 +63,7 @@ impl Target {
         match self {
             Self::Compose => compose::files(plan, options, engine),
             Self::Swarm => swarm::files(plan, options, engine),
+            Self::Script => script::files(plan, options, engine),
         }
     }
 
@@ -67,6 +72,8 @@ impl Target {
         match self {
             Self::Compose => compose::check(text, plan, options),
             Self::Swarm => swarm::check(text, plan, options),
+            // A shell is no format that could be read back; its own templates are tested by what it does.
+            Self::Script => Ok(()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::plan::Role;
+use crate::render::Target;
 use crate::rules::{Context, instances, replicas_place};
 
 rule! {
@@ -18,6 +19,10 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    // In a Swarm each instance has the ports of its node: `node-port-taken`, and `target-loses` where no nodes are stated.
+    if context.target == Target::Swarm {
+        return;
+    }
     for component in context.plan.deployed() {
         // Two brokers or loggers of one name are wrong for more than their port.
         if component.replicas < 2 || matches!(component.role, Role::Broker { .. } | Role::Logger { .. }) {
