@@ -7,6 +7,8 @@
 
 #[path = "render/any_text.rs"]
 mod any_text;
+#[path = "render/targets.rs"]
+mod targets;
 #[path = "render/templates.rs"]
 mod templates;
 #[path = "render/write.rs"]
@@ -79,7 +81,7 @@ fn assert_expected(files: &[File], expected: &Path) {
 
 #[test]
 fn the_same_topology_gives_the_same_bytes() {
-    for example in ["topology.toml", "examples/cbw.toml", "examples/external-client.toml", "examples/nodejs.toml"] {
+    for example in ["topology.toml", "examples/cbw.toml", "examples/external-client.toml", "examples/nodejs.toml", "examples/swarm.toml"] {
         let text = std::fs::read_to_string(root().join(example)).unwrap();
         assert_eq!(rendered(&text), rendered(&text));
     }

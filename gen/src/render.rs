@@ -22,9 +22,12 @@
 mod compose;
 pub mod dockerfile;
 mod header;
+mod images;
 pub mod kubernetes;
 mod paths;
 pub mod readback;
+mod script;
+mod shell;
 pub mod swarm;
 mod target;
 mod templates;
@@ -33,6 +36,7 @@ pub mod view;
 
 use std::path::Path;
 
+pub(crate) use header::SHEBANG;
 pub use header::{Seal, seal};
 use paths::Folder;
 pub use target::{Loss, Target};

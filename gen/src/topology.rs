@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
-use crate::spec::values::{Duration, EnvName, Name, Volume};
+use crate::spec::values::{Duration, EnvName, Name, NodeName, Volume};
 use crate::spec::{
-    Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec,
+    Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Node, Replicas, Resources, Restart, Sla, Spec,
 };
 
 /// A topology in which every component stands by itself.
@@ -25,6 +25,8 @@ pub struct Topology {
     pub images: IndexMap<Name, Image>,
     /// The machine that publishes ports.
     pub host: Host,
+    /// The machines of a cluster.
+    pub nodes: IndexMap<NodeName, Node>,
     /// What is promised.
     pub sla: Option<Sla>,
     /// The image that our own programs stand on.
@@ -126,7 +128,7 @@ pub struct WhatIf {
 #[must_use]
 pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
     let mut findings = Vec::new();
-    let Spec { name, broker, worker, client, logger, service, external, image, host, defaults, sla, scenario, lints: _ } = spec;
+    let Spec { name, broker, worker, client, logger, service, external, image, host, node, defaults, sla, scenario, lints: _ } = spec;
     let mut components = Vec::new();
     let has_logger = !logger.is_empty();
     let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
@@ -163,11 +165,13 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         externals: external,
         images: image,
         host: host.unwrap_or_default(),
+        nodes: node,
         sla,
         base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
     };
     check_names(&topology, &mut findings);
     check_contradictions(&topology, &mut findings);
+    check_nodes(&topology, &mut findings);
     for (scenario, table) in &scenario {
         for name in table.scale.keys() {
             if !topology.components.iter().any(|component| component.name.as_str() == name) {
@@ -249,6 +253,20 @@ fn check_names(topology: &Topology, findings: &mut Vec<Finding>) {
         let Some(name) = place.last() else { continue };
         if let Some(first) = seen.insert(name, place) {
             findings.push(rules::duplicate_name::finding(name, place, first));
+        }
+    }
+}
+
+/// Where nodes are stated, only these can be meant.
+fn check_nodes(topology: &Topology, findings: &mut Vec<Finding>) {
+    if topology.nodes.is_empty() {
+        return;
+    }
+    for component in &topology.components {
+        let Some(node) = component.keys.placement.as_ref().and_then(|placement| placement.node.as_ref()) else { continue };
+        if !topology.nodes.contains_key(node.as_str()) {
+            let place = Place::Value(below(&below(&component.pointer, "placement"), "node"));
+            findings.push(rules::unknown_reference::node(node.as_str(), topology, place));
         }
     }
 }

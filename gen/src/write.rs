@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::render::{File, Seal};
+use crate::render::{File, SHEBANG, Seal};
 
 /// What the names of temporary files begin and end with; between them is the number of the process.
 const STAGED: (&str, &str) = (".cbwgen-", ".tmp");
@@ -360,8 +360,9 @@ impl Folder<'_> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // As for any new file: the user's umask decides.
-            builder.permissions(fs::Permissions::from_mode(0o666));
+            // As for any new file: the user's umask decides. A script can be run.
+            let mode = if content.starts_with(SHEBANG) { 0o777 } else { 0o666 };
+            builder.permissions(fs::Permissions::from_mode(mode));
         }
         let write = |mut temporary: NamedTempFile| {
             temporary.write_all(content.as_bytes())?;

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 pub use losses::losses;
 
 use super::templates::Engine;
-use super::{Error, File, Options};
+use super::{Error, File, Options, dockerfile, images};
 use crate::plan::{Component, ImageSource, Plan};
 use names::Names;
 use network::Bound;
@@ -94,14 +94,15 @@ fn image(plan: &Plan, component: &Component) -> String {
     }
 }
 
-/// The manifests, then what is applied with them.
-#[allow(clippy::unnecessary_wraps, reason = "other targets can fail")]
-pub(super) fn files(plan: &Plan, options: &Options, _: &Engine<'_>) -> Result<Vec<File>, Error> {
+/// The manifests, then what is applied with them, then what builds the images.
+pub(super) fn files(plan: &Plan, options: &Options, engine: &Engine<'_>) -> Result<Vec<File>, Error> {
     let cluster = Cluster::of(plan);
     let objects = objects(&cluster);
     let manifests = yaml::documents(objects.iter().map(|(comment, object)| (comment.as_deref(), object)));
     let mut files = vec![File { path: MANIFESTS.to_owned(), content: manifests }, kustomization(objects.is_empty())];
     files.extend(cluster.secrets.files(plan, options));
+    files.extend(images::build_script(plan, options, engine)?);
+    files.extend(dockerfile::dockerfiles(plan, options, engine)?);
     Ok(files)
 }
 

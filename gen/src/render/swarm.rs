@@ -10,7 +10,7 @@ mod readback;
 pub mod view;
 
 use super::templates::Engine;
-use super::{Error, File, Options, dockerfile};
+use super::{Error, File, Options, dockerfile, images};
 use crate::plan::Plan;
 pub use losses::losses;
 
@@ -20,6 +20,7 @@ const TEMPLATE: &str = "stack.yml.j2";
 pub(super) fn files(plan: &Plan, options: &Options, engine: &Engine<'_>) -> Result<Vec<File>, Error> {
     let content = engine.render(TEMPLATE, "stack", &view::stack(plan, options))?;
     let mut files = vec![File { path: "stack.yml".to_owned(), content }];
+    files.extend(images::build_script(plan, options, engine)?);
     files.extend(dockerfile::dockerfiles(plan, options, engine)?);
     Ok(files)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 use super::templates::Engine;
-use super::{Error, File, Options, compose, kubernetes, swarm};
+use super::{Error, File, Options, compose, kubernetes, script, swarm};
 use crate::plan::Plan;
 use crate::source::Pointer;
 
@@ -19,6 +19,8 @@ pub enum Target {
     Swarm,
     /// Kubernetes 1.29 and later: manifests and `kustomization.yaml` for `kubectl apply -k`
     Kubernetes,
+    /// Docker without Compose: `deploy.sh`, a shell script
+    Script,
 }
 
 /// Something that a topology says and a target cannot do. Lint tells it as `target-loses`.
@@ -36,7 +38,7 @@ pub struct Loss {
 
 impl Target {
     /// All targets.
-    pub const ALL: &[Self] = &[Self::Compose, Self::Swarm, Self::Kubernetes];
+    pub const ALL: &[Self] = &[Self::Compose, Self::Swarm, Self::Kubernetes, Self::Script];
 
     /// As the command line says it: `compose`.
     #[must_use]
@@ -45,6 +47,7 @@ impl Target {
             Self::Compose => "compose",
             Self::Swarm => "swarm",
             Self::Kubernetes => "kubernetes",
+            Self::Script => "script",
         }
     }
 
@@ -55,6 +58,7 @@ impl Target {
             Self::Compose => compose::losses(plan),
             Self::Swarm => swarm::losses(plan),
             Self::Kubernetes => kubernetes::losses(plan),
+            Self::Script => script::losses(plan),
         }
     }
 
@@ -64,6 +68,7 @@ impl Target {
             Self::Compose => compose::files(plan, options, engine),
             Self::Swarm => swarm::files(plan, options, engine),
             Self::Kubernetes => kubernetes::files(plan, options, engine),
+            Self::Script => script::files(plan, options, engine),
         }
     }
 
@@ -73,6 +78,8 @@ impl Target {
             Self::Compose => compose::check(text, plan, options),
             Self::Swarm => swarm::check(text, plan, options),
             Self::Kubernetes => kubernetes::check(text, plan, options),
+            // A shell is no format that could be read back; its own templates are tested by what it does.
+            Self::Script => Ok(()),
         }
     }
 }

@@ -167,7 +167,7 @@ fn keep_variables(text: &str, dollar: &str, operators: &[&str]) -> String {
 const MAX_DEPTH: usize = 8;
 
 /// The bytes of the variable that a text begins with: `${NAME}`, or with a default or another operator.
-fn variable(text: &str, operators: &[&str], depth: usize) -> Option<usize> {
+pub(super) fn variable(text: &str, operators: &[&str], depth: usize) -> Option<usize> {
     let inner = text.strip_prefix("${").filter(|_| depth < MAX_DEPTH)?;
     let name = inner.bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
     if name == 0 || inner.as_bytes()[0].is_ascii_digit() {

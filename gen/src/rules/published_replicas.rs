@@ -20,7 +20,9 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    if context.target == Target::Kubernetes {
+    // In a Swarm each instance has the ports of its node: `node-port-taken`, and `target-loses` where no nodes are stated. In
+    // Kubernetes a load balancer has the port.
+    if matches!(context.target, Target::Swarm | Target::Kubernetes) {
         return;
     }
     for component in context.plan.deployed() {

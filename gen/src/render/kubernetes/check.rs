@@ -136,6 +136,7 @@ impl<'v> Manifests<'v> {
             }
         }
         let pod = &template["spec"];
+        labels(&pod["nodeSelector"], wrong);
         for id in ["runAsUser", "runAsGroup", "fsGroup"] {
             if pod["securityContext"][id].as_u64().is_some_and(|id| id > MAX_ID) {
                 wrong(format!("`{id}` is more than {MAX_ID}"));
@@ -277,13 +278,21 @@ fn numbers<'v>(ports: impl Iterator<Item = (&'v Value, &'v str)>, wrong: &mut dy
     }
 }
 
-/// A label's value is at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends.
+/// A label's value is at most 63 letters, digits, `-`, `_` and `.`, with a letter or digit at both ends; so is its name, behind a
+/// DNS name and `/` where it has them.
 fn labels(labels: &Value, wrong: &mut dyn FnMut(String)) {
-    for (key, value) in labels.as_object().into_iter().flatten() {
-        let value = text(value);
+    let is_legal = |text: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let ends = |end: Option<char>| end.is_none_or(|c| c.is_ascii_alphanumeric());
-        if value.len() > MAX_LABEL || !value.chars().all(legal) || !ends(value.chars().next()) || !ends(value.chars().last()) {
+        text.len() <= MAX_LABEL && text.chars().all(legal) && ends(text.chars().next()) && ends(text.chars().last())
+    };
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        let (prefix, name) = key.split_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        if name.is_empty() || !is_legal(name) || !prefix.is_none_or(|prefix| prefix.split('.').all(is_label)) {
+            wrong(format!("`{key}` cannot be a label"));
+        }
+        let value = text(value);
+        if !is_legal(value) {
             wrong(format!("`{value}` cannot be the value of the label `{key}`"));
         }
     }

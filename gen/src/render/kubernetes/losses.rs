@@ -39,7 +39,7 @@ fn at(component: &Component, keys: &[&str]) -> Pointer {
     keys.iter().fold(component.pointer.clone(), |pointer, key| below(&pointer, key))
 }
 
-/// The images are the same as Compose's; a cluster only pulls.
+/// A cluster only pulls.
 fn built_images(plan: &Plan) -> Option<Loss> {
     let built: Vec<&Component> = plan.deployed().filter(|component| component.is_built_here()).collect();
     let first = built.first()?;
@@ -49,7 +49,7 @@ fn built_images(plan: &Plan) -> Option<Loss> {
         what: format!("Kubernetes builds no images: it pulls {}", list(images.iter().map(String::as_str))),
         effect: "the pods stay in `ImagePullBackOff` until their images are where the cluster looks for them".to_owned(),
         remedy: format!(
-            "build them (`cbwgen render`, `docker compose build`), then push them to a registry and name it in an overlay \
+            "run `build.sh` of the generated files, then push the images to a registry and name it in an overlay \
              (`kustomize edit set image {0}=REGISTRY/{0}:TAG`), or load them into the nodes (`kind load docker-image {0}`)",
             images.first().map_or("", String::as_str)
         ),
@@ -259,7 +259,7 @@ fn kept_secrets(component: &Component, secrets: &Secrets<'_>) -> Vec<Loss> {
 
 /// A bound per node exists for one instance only.
 fn most_per_node(component: &Component) -> Option<Loss> {
-    let most = component.placement.as_ref()?.max_per_node.filter(|most| *most > 1)?;
+    let most = component.placement.max_per_node.filter(|most| most.get() > 1)?;
     Some(Loss {
         pointer: at(component, &["placement", "max_per_node"]),
         what: format!("Kubernetes cannot keep `{}` to {most} instances a node", component.name),

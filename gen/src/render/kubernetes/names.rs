@@ -1,6 +1,6 @@
 //! Names that Kubernetes takes: DNS labels, and names of ports.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The most characters of a DNS label (RFC 1123), which most names of Kubernetes are.
 pub(super) const MAX_LABEL: usize = 63;
@@ -10,21 +10,28 @@ pub(super) const MAX_PORT_NAME: usize = 15;
 
 /// Names of one kind, of which no two are equal.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The number that was given last to a name that many wanted.
+    last: HashMap<String, u32>,
+}
 
 impl Names {
     /// The wanted name as a DNS label of at most `most` characters, with a number behind it where it is taken.
     pub fn take(&mut self, wanted: &str, most: usize) -> String {
         let base = label(wanted, most);
-        let mut name = base.clone();
-        for number in 2_u32.. {
-            if self.0.insert(name.clone()) {
-                break;
-            }
-            let suffix = format!("-{number}");
-            name = label(&base, most - suffix.len()) + &suffix;
+        if self.taken.insert(base.clone()) {
+            return base;
         }
-        name
+        let last = self.last.entry(base.clone()).or_insert(1);
+        loop {
+            *last += 1;
+            let suffix = format!("-{last}");
+            let name = label(&base, most - suffix.len()) + &suffix;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Cluster, network, some, storage};
 use crate::plan::{Component, Healthcheck, ImageSource, Origin, Role};
 use crate::render::{LABEL, text};
 use crate::spec::values::Duration;
+use crate::spec::{Placement, Spread};
 
 /// The label by which nodes tell their names.
 const HOST_NAME: &str = "kubernetes.io/hostname";
@@ -53,7 +54,7 @@ pub(super) fn template(cluster: &Cluster<'_>, component: &Component, runs_on: bo
             // The pod's own process 1 then takes in orphans, and programs that are not made to be process 1 receive their signals.
             "shareProcessNamespace": needs_init(component).then_some(true),
             "securityContext": of_pod(component),
-            "nodeSelector": component.placement.as_ref().and_then(|placement| placement.node.as_ref()).map(|node| json!({ HOST_NAME: node })),
+            "nodeSelector": node_selector(&component.placement),
             "affinity": apart(cluster, component),
             "topologySpreadConstraints": some(spread(cluster, component)),
             "containers": [container(cluster, component, !environment.is_empty(), &mounts.mounts)],
@@ -164,9 +165,17 @@ fn of_container(component: &Component) -> Value {
     })
 }
 
+/// The labels of the nodes that an instance may run on.
+fn node_selector(placement: &Placement) -> Option<Value> {
+    let host_name = placement.node.as_ref().map(|node| (HOST_NAME.to_owned(), node.as_str().into()));
+    let labels = placement.labels.iter().map(|(label, value)| (label.to_string(), value.to_string().into()));
+    let selector: Map<String, Value> = host_name.into_iter().chain(labels).collect();
+    (!selector.is_empty()).then_some(Value::Object(selector))
+}
+
 /// One instance a node at most.
 fn apart(cluster: &Cluster<'_>, component: &Component) -> Option<Value> {
-    component.placement.as_ref().filter(|placement| placement.max_per_node == Some(1))?;
+    component.placement.max_per_node.filter(|most| most.get() == 1)?;
     Some(json!({
         "podAntiAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": [{
@@ -177,23 +186,18 @@ fn apart(cluster: &Cluster<'_>, component: &Component) -> Option<Value> {
     }))
 }
 
-/// Over what the instances are spread.
+/// Over what the instances are spread. A bound of several instances a node exists only as a difference between nodes.
 fn spread(cluster: &Cluster<'_>, component: &Component) -> Vec<Value> {
-    let Some(placement) = &component.placement else { return Vec::new() };
-    let constraint = |key: &str, skew: u32, otherwise: &str| {
+    let constraint = |skew: u32, otherwise: &str| {
         json!({
             "maxSkew": skew,
-            "topologyKey": key,
+            "topologyKey": HOST_NAME,
             "whenUnsatisfiable": otherwise,
             "labelSelector": { "matchLabels": cluster.selector(&component.name) },
         })
     };
-    let evenly = placement.spread.as_deref().map(|over| match over {
-        "node" => constraint(HOST_NAME, 1, "ScheduleAnyway"),
-        "zone" => constraint("topology.kubernetes.io/zone", 1, "ScheduleAnyway"),
-        label => constraint(label, 1, "ScheduleAnyway"),
-    });
-    let most = placement.max_per_node.filter(|most| *most > 1).map(|most| constraint(HOST_NAME, most, "DoNotSchedule"));
+    let evenly = component.placement.spread.map(|Spread::Node| constraint(1, "ScheduleAnyway"));
+    let most = component.placement.max_per_node.filter(|most| most.get() > 1).map(|most| constraint(most.get(), "DoNotSchedule"));
     evenly.into_iter().chain(most).collect()
 }
 

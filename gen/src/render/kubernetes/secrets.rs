@@ -2,6 +2,9 @@
 //! from everything else, as kustomize reads no file outside its folder unless it is told to. What has no file is referred to, and
 //! somebody makes it.
 
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use super::names::{self, Names};
@@ -16,48 +19,48 @@ pub(super) const FOLDER: &str = "secrets";
 /// Where the engine mounts secrets.
 const MOUNTED: &str = "/run/secrets";
 
-/// The secrets of a plan.
-pub(super) struct Secrets<'p>(Vec<Kept<'p>>);
+/// The secrets of a plan, in the order in which they are first used.
+pub(super) struct Secrets<'p>(IndexMap<Key, Kept<'p>>);
 
-/// A secret and where the cluster keeps it.
+/// What a component calls a secret, and where its value comes from: what two components mean by one name may be two things.
+type Key = (String, Option<String>, Option<String>, bool);
+
+/// A secret and where the cluster keeps it: under the name that components know it by.
 pub(super) struct Kept<'p> {
     /// The Secret's name.
     pub name: String,
-    /// What the components call it: the key of its value, and the name of its file.
-    file: &'p str,
     /// Where its value comes from.
     pub source: &'p Secret,
 }
 
+fn key(file: &str, source: &Secret) -> Key {
+    (file.to_owned(), source.file.clone(), source.env.clone(), source.external)
+}
+
 impl<'p> Secrets<'p> {
     pub fn of(plan: &'p Plan) -> Self {
-        let mut secrets = Self(Vec::new());
+        let mut secrets = IndexMap::new();
         let mut names = Names::default();
+        let mut seen = HashSet::new();
         for component in plan.deployed() {
             for (file, source) in &component.secrets {
-                if secrets.find(file, source).is_some() {
-                    continue;
-                }
-                // What two components mean by one name may be two things.
-                let is_first = !secrets.0.iter().any(|secret| secret.file == file);
-                let wanted = if is_first { file.clone() } else { format!("{}-{file}", component.name) };
-                secrets.0.push(Kept { name: names.take(&wanted, names::MAX_LABEL), file, source });
+                secrets.entry(key(file, source)).or_insert_with(|| {
+                    let wanted = if seen.insert(file) { file.clone() } else { format!("{}-{file}", component.name) };
+                    Kept { name: names.take(&wanted, names::MAX_LABEL), source }
+                });
             }
         }
-        secrets
+        Self(secrets)
     }
 
     /// A component's secret.
     pub fn find(&self, file: &str, source: &Secret) -> Option<&Kept<'p>> {
-        let same = |kept: &&Kept<'_>| {
-            (kept.file, &kept.source.file, &kept.source.env, kept.source.external) == (file, &source.file, &source.env, source.external)
-        };
-        self.0.iter().find(same)
+        self.0.get(&key(file, source))
     }
 
     /// The names of all Secrets, whoever makes them.
     pub fn names(&self) -> Vec<&str> {
-        self.0.iter().map(|kept| kept.name.as_str()).collect()
+        self.0.values().map(|kept| kept.name.as_str()).collect()
     }
 
     /// All secrets of a component as one volume with a file each, and its mount.
@@ -78,10 +81,10 @@ impl<'p> Secrets<'p> {
     /// The kustomization that makes the Secrets of the user's files.
     pub fn files(&self, plan: &Plan, options: &Options) -> Option<File> {
         let folder = options.out.join(FOLDER);
-        let of_file = |kept: &Kept<'_>| {
+        let of_file = |((name, ..), kept): (&Key, &Kept<'_>)| {
             let file = text::unset(kept.source.file.as_ref()?);
             let path = if file.starts_with(['/', '~']) { file } else { folder.way_to(&options.folder.join(&file)) };
-            Some(json!({ "name": kept.name, "files": [format!("{}={path}", kept.file)] }))
+            Some(json!({ "name": kept.name, "files": [format!("{name}={path}")] }))
         };
         let generators = some(self.0.iter().filter_map(of_file).collect())?;
         let kustomization = json!({

@@ -198,7 +198,10 @@ fn instances_go_where_the_placement_says() {
         let made = made(&format!("[broker.bro]\n[client.cli]\n[worker.wor]\nreplicas = 3\nplacement = {placement}\n"));
         pod(&made["Deployment/wor"]).clone()
     };
-    assert_eq!(placed("{ node = \"n1\" }")["nodeSelector"], json!({ "kubernetes.io/hostname": "n1" }));
+    assert_eq!(
+        placed("{ node = \"n1\", labels = { disk = \"ssd\" } }")["nodeSelector"],
+        json!({ "kubernetes.io/hostname": "n1", "disk": "ssd" })
+    );
     let spread = &placed("{ spread = \"node\" }")["topologySpreadConstraints"][0];
     assert_eq!((&spread["topologyKey"], &spread["maxSkew"]), (&json!("kubernetes.io/hostname"), &json!(1)));
     assert_eq!(spread["labelSelector"]["matchLabels"]["app.kubernetes.io/name"], "wor");

@@ -17,8 +17,68 @@ pub fn losses(plan: &Plan) -> Vec<Loss> {
         losses.extend(one_address(component));
         losses.extend(secrets_of_the_environment(plan, component));
         losses.extend(new_privileges(component));
+        losses.extend(ports_of_one_node(plan, component));
+        losses.extend(volumes_of_one_node(plan, component));
     }
+    losses.extend(images_of_one_node(plan));
     losses
+}
+
+/// A port is open on the node where the instance runs, and on no other.
+fn ports_of_one_node(plan: &Plan, component: &Component) -> Option<Loss> {
+    let published = component.published.first()?;
+    let (name, port) = (&component.name, published.host_port);
+    if component.replicas > 1 && plan.nodes.is_empty() {
+        return Some(Loss {
+            pointer: published.pointer.clone(),
+            what: format!("in a Swarm each of the {} instances of `{name}` needs a node of its own for port {port}", component.replicas),
+            effect: "where there are fewer nodes the others are not started; Swarm says \"host-mode port already in use\"".to_owned(),
+            remedy: "state the nodes (`[node.NAME]`) and it can be judged, or run no more instances than there are nodes".to_owned(),
+        });
+    }
+    let somewhere = plan.nodes.len() > 1 && component.placement.node.is_none() && (component.replicas as usize) < plan.nodes.len();
+    somewhere.then(|| Loss {
+        pointer: published.pointer.clone(),
+        what: format!("in a Swarm port {port} of `{name}` is open only on the node where `{name}` runs"),
+        effect: "that is another node after each failure, and clients outside cannot know which".to_owned(),
+        remedy: format!("add `placement = {{ node = \"{}\" }}`, or give clients the addresses of all nodes", first_node(plan)),
+    })
+}
+
+/// What is kept on one node keeps its user there.
+fn volumes_of_one_node(plan: &Plan, component: &Component) -> Option<Loss> {
+    if plan.nodes.len() < 2 || component.placement.node.is_some() || !view::needs_a_node(component) {
+        return None;
+    }
+    let name = &component.name;
+    let kept = component.volumes.iter().find(|volume| view::is_kept(volume))?;
+    Some(Loss {
+        pointer: component.pointer.clone(),
+        what: format!("`{}` of `{name}` is on one node, and nothing says on which", kept.source),
+        effect: format!("the stack file keeps `{name}` on a manager; where another manager takes over it starts there without its data"),
+        remedy: format!("add `placement = {{ node = \"{}\" }}` to `{name}`", first_node(plan)),
+    })
+}
+
+/// A stack file builds nothing and brings no image to a node.
+fn images_of_one_node(plan: &Plan) -> Option<Loss> {
+    let mut built = plan.deployed().filter(|component| component.is_built_here() && component.replicas > 0);
+    let first = built.next().filter(|_| plan.nodes.len() > 1)?;
+    let names = list(std::iter::once(first).chain(built).map(|component| component.name.as_str()));
+    Some(Loss {
+        pointer: first.pointer.clone(),
+        what: format!("a stack file builds no images, and those of {names} are built on one node"),
+        effect: "on another node an instance is rejected (\"No such image\") until the image is there".to_owned(),
+        remedy:
+            "deploy with `make deploy TARGET=swarm NODES=\"ssh://b ssh://c\"`, which hands the images to these engines, or push them to a \
+                 registry"
+                .to_owned(),
+    })
+}
+
+/// A node for an example.
+fn first_node(plan: &Plan) -> &str {
+    plan.nodes.keys().next().map_or("NAME", |node| node.as_str())
 }
 
 /// A key of a component, or its name where the file does not say the key.

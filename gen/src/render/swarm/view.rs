@@ -1,12 +1,14 @@
 //! What `stack.yml.j2` is written against: the plan in the words of a stack file.
 
+use std::num::NonZeroU32;
+
 use serde::Serialize;
 
-use crate::plan::{Component, ImageSource, Origin, Plan, Role};
+use crate::plan::{Component, ImageSource, Origin, Plan, Role, stays};
 use crate::render::view::{self, Healthcheck, Pair, Project};
 use crate::render::{Options, text};
-use crate::spec::Restart;
 use crate::spec::values::Volume;
+use crate::spec::{Placement, Restart};
 
 /// The value `stack`.
 #[derive(Debug, Serialize)]
@@ -137,7 +139,6 @@ fn stack_service(service: view::Service, component: &Component, configs: &mut Ve
         });
         own_configs.push(Pair { name: volume.target.clone(), value: name });
     }
-    let placement = component.placement.clone().unwrap_or_default();
     Service {
         image: match component.image {
             ImageSource::Ready(_) => service.image,
@@ -166,7 +167,7 @@ fn stack_service(service: view::Service, component: &Component, configs: &mut Ve
         },
         update_order: if runs_side_by_side(component) { "start-first" } else { "stop-first" },
         constraints: constraints(component),
-        max_replicas_per_node: placement.max_per_node,
+        max_replicas_per_node: component.placement.max_per_node.map(NonZeroU32::get),
         name: service.name,
         role: service.role,
         command: service.command,
@@ -224,16 +225,25 @@ fn runs_side_by_side(component: &Component) -> bool {
 /// The nodes that it may run on. What is kept on a node keeps its user there: where no node is named, on a manager, the
 /// machine that stacks are deployed from.
 fn constraints(component: &Component) -> Vec<String> {
-    match component.placement.as_ref().and_then(|placement| placement.node.as_ref()) {
-        Some(node) => vec![format!("node.hostname == {node}")],
-        None if needs_a_node(component) => vec!["node.role == manager".to_owned()],
-        None => Vec::new(),
+    let Placement { node, labels, .. } = &component.placement;
+    let mut constraints: Vec<String> = labels.iter().map(|(name, value)| format!("node.labels.{name} == {value}")).collect();
+    match node {
+        Some(node) => constraints.push(format!("node.hostname == {node}")),
+        None if needs_a_node(component) => constraints.push("node.role == manager".to_owned()),
+        None => {}
     }
+    constraints
 }
 
-/// Whether something of it is on one node only: a folder, or a volume of that node's engine.
+/// Whether something of it is on one node only: a folder, or a volume of that node's engine. Folders with an absolute path
+/// that are only read (`/etc/ssl/certs`) may be on each.
 pub(super) fn needs_a_node(component: &Component) -> bool {
-    component.volumes.iter().any(|volume| !is_config(volume))
+    component.volumes.iter().any(is_kept)
+}
+
+/// Whether a volume is on one node only.
+pub(super) fn is_kept(volume: &Volume) -> bool {
+    !is_config(volume) && (stays(volume) || !volume.source.starts_with('/'))
 }
 
 /// A file that is only read can be handed to every node (Swarm calls it a config, of at most 500 KB). Its name must tell that
