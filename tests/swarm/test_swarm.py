@@ -86,7 +86,7 @@ class Stack:
                 *("ip", "netns", "exec", "cbw-node2", self.out / "bin" / "client", "LOAD", "--duration", "10m"),
                 *("--rate", "40", "--concurrency", "4", "--request-timeout", "15s", "--json", "--quiet"),
             ],
-            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # where the summary goes
             text=True,
             env={**os.environ, "BROKER_HOST": BROKER, "BROKER_PORT": "9998"},
         )
@@ -95,7 +95,7 @@ class Stack:
             assert client.poll() is None, "the load ended before its time"
         finally:
             client.terminate()  # asks nothing new, and waits for the answers that are due
-            said, _ = client.communicate(timeout=60)
+            _, said = client.communicate(timeout=60)
         summary = json.loads(said.splitlines()[-1])
         assert summary["failed"] == summary["wrong"] == 0 and summary["answered"] > 50, summary
 
