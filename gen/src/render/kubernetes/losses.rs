@@ -195,7 +195,13 @@ fn published(component: &Component) -> Vec<Loss> {
             ),
             None => (
                 format!("port {port} of this host becomes port {port} of a load balancer, the Service `{name}-public`"),
-                "others reach it by the load balancer's address; without load balancers in the cluster it stays `<pending>`".to_owned(),
+                format!(
+                    "others reach it by the load balancer's address{}; without load balancers in the cluster it stays `<pending>`",
+                    match component.replicas {
+                        0 | 1 => String::new(),
+                        several => format!(", each connection at any of {several} instances"),
+                    }
+                ),
                 format!("patch its `type` to `NodePort` in an overlay where there are none, or use {forward}"),
             ),
         };

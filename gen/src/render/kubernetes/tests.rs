@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use proptest::prelude::*;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{Cluster, check, losses, objects};
@@ -283,6 +285,37 @@ fn what_the_api_server_would_refuse_is_refused_before() {
         let options = Options::new(Path::new("/a/topology.toml"), Path::new("/a/generated"), Templates::default()).unwrap();
         let error = render(&plan(topology), Target::Kubernetes, &options).unwrap_err().to_string();
         assert_eq!(error, format!("Kubernetes would refuse what this topology becomes, so nothing was written: {reason}"));
+    }
+}
+
+/// What the kubelet makes of a word of a command (Kubernetes API reference, "Container", `command`): `$$` becomes `$`, and
+/// `$(NAME)` what the variable says.
+fn expanded(word: &str) -> Option<String> {
+    let literal = word.replace("$$", "\u{1}");
+    (!literal.contains("$(")).then(|| literal.replace('\u{1}', "$"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_a_text_holds_a_program_gets_it_as_it_is(text in "([$(){}:#&*!|>'\"\\\\ \n\tA-C1_-]|\\PC){0,16}") {
+        let mut plan = plan("[service.a]\nimage = \"a:1\"\ncommand = [\"x\"]\nhealthcheck = [\"x\"]\nenv = { A = \"x\" }\n");
+        let a = plan.components.get_mut("a").unwrap();
+        a.command = Some(vec![text.clone()]);
+        a.healthcheck.as_mut().unwrap().test[1] = text.clone();
+        a.env["A"].value = text.clone();
+        let options = Options::new(Path::new("/a/topology.toml"), Path::new("/a/generated"), Templates::default()).unwrap();
+        let files = render(&plan, Target::Kubernetes, &options).unwrap();
+        let documents = serde_yaml::Deserializer::from_str(&files[0].content).map(|document| Value::deserialize(document).unwrap());
+        let documents: Vec<Value> = documents.collect();
+        let container = documents.iter().find(|document| document["kind"] == "Deployment").map(container).unwrap();
+        for word in [&container["args"][0], &container["readinessProbe"]["exec"]["command"][0]] {
+            prop_assert_eq!(expanded(word.as_str().unwrap()), Some(text.clone()));
+        }
+        if !text.contains("${") {
+            prop_assert_eq!(&documents[0]["data"]["A"], &json!(text));
+        }
     }
 }
 
