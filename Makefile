@@ -4,6 +4,9 @@
 #   SCALE="cli=2 wor=4"   other numbers of replicas than the topology's
 #   NAME=wor              the component that `update` replaces
 #   FAULTS=kill,pause,cut what happens under `verify`
+#   TARGET=swarm          deploy to a Swarm (this engine is its manager), or with docker alone: TARGET=script;
+#                         render for TARGET=kubernetes
+#   NODES="ssh://b"       engines of a Swarm's other nodes, which are handed the images
 #   CLIENT_WAIT=60        seconds that `deploy` waits for the clients to end
 
 # down, ps, logs, scale, verify, update and purge without SPEC act on what was deployed last.
@@ -14,24 +17,31 @@ ifneq (,$(filter down ps logs scale clients verify update purge,$(MAKECMDGOALS))
 endif
 endif
 SPEC ?= topology.toml
+TARGET ?= compose
+below := $(if $(filter-out compose,$(TARGET)),/$(TARGET))
 # Not every shell expands the ~ of SPEC=~/demo/topology.toml.
 override SPEC := $(patsubst ~/%,$(HOME)/%,$(SPEC))
 ifeq ($(notdir $(SPEC)),topology.toml)
-OUT ?= $(patsubst ./%,%,$(dir $(SPEC))generated)
+OUT ?= $(patsubst ./%,%,$(dir $(SPEC))generated$(below))
 else
-OUT ?= build/$(basename $(notdir $(SPEC)))
+OUT ?= build/$(basename $(notdir $(SPEC)))$(below)
 endif
 
 CLIENT_WAIT ?= 60
 SOAK ?= 600
 
-TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUILT := $(or $(CARGO_TARGET_DIR),target)
 ifdef CBWGEN
 cbwgen := # a generator that somebody has built already
 else
 # Not optimised: a fresh clone has it in a minute, `make test` needs it so as well, and a lint takes milliseconds all the same.
-CBWGEN := $(TARGET)/debug/cbwgen
+CBWGEN := $(BUILT)/debug/cbwgen
 cbwgen := cbwgen
+endif
+ifeq ($(TARGET),kubernetes)
+ifneq (,$(filter deploy down ps logs scale,$(MAKECMDGOALS)))
+$(error clusters belong to kubectl: kubectl apply -k $(OUT), see README.md)
+endif
 endif
 COMPOSE = docker compose -f $(OUT)/docker-compose.yml
 
@@ -48,6 +58,11 @@ static = $(shell $(CBWGEN) plan $(SPEC) --list static)
 # --scale for those of $(1) alone: Compose refuses it for a service that is not brought up by the same command.
 scale-of = $(foreach s,$(SCALE),$(if $(filter $(call name-of,$(s)),$(1)),--scale $(s)))
 name-of = $(firstword $(subst =, ,$(1)))
+# A verb of Compose, or $(2) of what does the same for another target.
+act = $(if $(filter compose,$(TARGET)),$(COMPOSE) $(1),$(call other,$(2)))
+other = $(if $(filter script,$(TARGET)),CLIENT_WAIT=$(CLIENT_WAIT) $(OUT)/deploy.sh $(1) $(SCALE),\
+  LONG_RUNNING='$(long-running)' ONE_SHOT='$(one-shot)' SCALE='$(SCALE)' NODES='$(NODES)' CLIENT_WAIT=$(CLIENT_WAIT) \
+  deploy/swarm $(1) $(OUT) $(shell $(CBWGEN) plan $(SPEC) --list project))
 # The components of $(1) that SCALE names.
 scaled = $(filter $(foreach s,$(SCALE),$(call name-of,$(s))),$(1))
 
@@ -70,37 +85,51 @@ test: cargo ## all tests; those on real Node.js, Python and Docker where they ar
 	@tests/interop/run
 	@tests/live/run
 	@tests/docker/run
+	@tests/swarm/run
+	@CBWGEN=$(CBWGEN) tests/kubernetes/run
 
 lint: $(cbwgen) ## judge the topology, as deployed with SCALE
-	@$(CBWGEN) lint $(SPEC) $(SCALE:%=--scale %)
+	@$(CBWGEN) lint $(SPEC) --target $(TARGET) $(SCALE:%=--scale %)
 
-render: $(cbwgen) ## write the Compose file and the Dockerfiles
-	@$(CBWGEN) render $(SPEC) --out $(OUT)
+render: $(cbwgen) ## write the Compose file (or what TARGET runs) and the Dockerfiles
+	@$(CBWGEN) render $(SPEC) --target $(TARGET) --out $(OUT)
 
 deploy: docker lint render static ## build the images, start all, wait until healthy and the clients have ended
 	@$(CBWGEN) prepare $(SPEC)
-	@mkdir -p $(dir $(DEPLOYED)) && printf 'SPEC := %s\nOUT := %s\n' '$(SPEC)' '$(OUT)' >$(DEPLOYED)
+	@mkdir -p $(dir $(DEPLOYED)) && printf 'SPEC := %s\nOUT := %s\nTARGET := %s\n' '$(SPEC)' '$(OUT)' '$(TARGET)' >$(DEPLOYED)
+ifeq ($(TARGET),compose)
 	$(COMPOSE) build -q
 	$(COMPOSE) up -d --wait --remove-orphans $(call scale-of,$(long-running)) $(long-running)
 	@$(MAKE) --no-print-directory clients
+else
+	@$(call other,up)
+endif
 
 down: docker ## stop all and remove the containers; volumes and the log stay
-	$(COMPOSE) down
+	$(call act,down,down)
 
 ps: $(cbwgen) ## what runs: addresses, health, what the brokers do
+ifeq ($(TARGET),compose)
 	@$(CBWGEN) status $(SPEC)
+else
+	@$(call act,ps -a,ps)
+endif
 
 verify: $(cbwgen) ## put load through it, and faults: does it do the right thing? FAULTS=kill,pause,cut
 	@$(CBWGEN) verify $(SPEC) $(SCALE:%=--scale %) $(FAULTS:%=--faults %)
 
 logs: docker ## what the containers print, until Ctrl-C
-	@$(COMPOSE) logs -f
+	@$(call act,logs -f,logs)
 
 scale: docker lint ## other numbers of replicas, while it runs: SCALE="wor=6"
 	$(if $(SCALE),,$(error which component? make scale SCALE="wor=6"))
+ifeq ($(TARGET),compose)
 	$(if $(call scaled,$(long-running)),$(COMPOSE) up -d --no-deps --no-recreate --wait \
 	  $(call scale-of,$(long-running)) $(call scaled,$(long-running)))
 	@$(MAKE) --no-print-directory clients one-shot='$(call scaled,$(one-shot))'
+else
+	@$(call other,scale)
+endif
 
 update: docker render static ## replace one component by a new build, while it runs: NAME=wor
 	$(if $(NAME),,$(error which component? make update NAME=wor))
@@ -137,7 +166,7 @@ cargo:
 	@command -v g++ >/dev/null || { echo "needs g++ to build libzmq: sudo apt-get install g++" >&2; exit 1; }
 
 docker:
-	@docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || { \
+	@{ [ $(TARGET) != compose ] || docker compose version; } >/dev/null 2>&1 && docker info >/dev/null 2>&1 || { \
 	  echo "needs Docker with Compose, and none answers; \`make render\` and \`make lint\` work without" >&2; exit 1; }
 
 cbwgen:
@@ -152,7 +181,7 @@ static: $(cbwgen)
 	@[ -z "$(static)" ] || { $(MAKE) --no-print-directory cargo; \
 	  export RUSTFLAGS="-C target-feature=+crt-static"; host=$$(rustc -vV | sed -n 's/^host: //p'); \
 	  cargo build -q --release --target $$host -p cbw-services $(static:%=--bin %) && mkdir -p $(OUT)/bin && \
-	  cd $(TARGET)/$$host/release && cp $(static) $(abspath $(OUT))/bin/; }
+	  cd $(BUILT)/$$host/release && cp $(static) $(abspath $(OUT))/bin/; }
 
 clients:
 	@[ -z "$(one-shot)" ] || { $(COMPOSE) up -d --no-deps $(call scale-of,$(one-shot)) $(one-shot) && \

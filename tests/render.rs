@@ -1,4 +1,5 @@
-//! What is written for a topology: each `tests/render/NAME.toml` with all its files in `NAME.out`.
+//! What is written for a topology: each `tests/render/NAME.toml` with all its files for Compose in `NAME.out`, and what another
+//! target has different in `NAME.TARGET.out`.
 //!
 //! `SNAPSHOTS=overwrite cargo test -p cbwgen --test render` writes the expected files anew.
 
@@ -6,6 +7,8 @@
 
 #[path = "render/any_text.rs"]
 mod any_text;
+#[path = "render/targets.rs"]
+mod targets;
 #[path = "render/templates.rs"]
 mod templates;
 #[path = "render/write.rs"]
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use cbwgen::lint::load;
 use cbwgen::plan::Plan;
-use cbwgen::render::{Error, File, Options, Seal, Templates, VERSION, render};
+use cbwgen::render::{Error, File, Options, Seal, Target, Templates, VERSION, render};
 use cbwgen::source::Source;
 use cbwgen::topology::WhatIf;
 
@@ -29,9 +32,13 @@ fn plan(topology: &str) -> Plan {
 }
 
 /// As if the topology were in `/project` and the files went to `/project/generated`.
-fn render_with(plan: &Plan, templates: Templates) -> Result<Vec<File>, Error> {
+fn render_for(target: Target, plan: &Plan, templates: Templates) -> Result<Vec<File>, Error> {
     let options = Options::new(Path::new("/project/topology.toml"), Path::new("/project/generated"), templates)?;
-    render(plan, &options)
+    render(plan, target, &options)
+}
+
+fn render_with(plan: &Plan, templates: Templates) -> Result<Vec<File>, Error> {
+    render_for(Target::Compose, plan, templates)
 }
 
 fn rendered(topology: &str) -> Vec<File> {
@@ -49,22 +56,32 @@ fn what_is_written_is_what_is_expected() {
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;
         }
-        let files = rendered(&std::fs::read_to_string(&path).unwrap());
-        let mut all = String::new();
-        for file in &files {
-            assert_eq!(Seal::of(file.content.as_bytes()), Seal::Intact);
-            // The header and the version are of the day.
-            let body = file.content.splitn(3, '\n').last().unwrap().replace(&format!("\"{VERSION}\""), "\"[VERSION]\"");
-            writeln!(all, "# ==> {} <==\n{body}", file.path).unwrap();
+        let plan = plan(&std::fs::read_to_string(&path).unwrap());
+        let compose = render_with(&plan, Templates::default()).unwrap();
+        assert_expected(&compose, &path.with_extension("out"));
+        for target in Target::ALL.iter().filter(|target| **target != Target::Compose) {
+            let mut files = render_for(*target, &plan, Templates::default()).unwrap();
+            files.retain(|file| !compose.contains(file));
+            assert_expected(&files, &path.with_extension(format!("{target}.out")));
         }
-        let expected = snapbox::Data::read_from(&path.with_extension("out"), Some(snapbox::data::DataFormat::Text));
-        snapbox::Assert::new().action_env("SNAPSHOTS").normalize_paths(false).eq(all, expected);
     }
+}
+
+fn assert_expected(files: &[File], expected: &Path) {
+    let mut all = String::new();
+    for file in files {
+        assert_eq!(Seal::of(file.content.as_bytes()), Seal::Intact);
+        // The header and the version are of the day.
+        let body = file.content.splitn(3, '\n').last().unwrap().replace(&format!("\"{VERSION}\""), "\"[VERSION]\"");
+        writeln!(all, "# ==> {} <==\n{body}", file.path).unwrap();
+    }
+    let expected = snapbox::Data::read_from(expected, Some(snapbox::data::DataFormat::Text));
+    snapbox::Assert::new().action_env("SNAPSHOTS").normalize_paths(false).eq(all, expected);
 }
 
 #[test]
 fn the_same_topology_gives_the_same_bytes() {
-    for example in ["topology.toml", "examples/cbw.toml", "examples/external-client.toml", "examples/nodejs.toml"] {
+    for example in ["topology.toml", "examples/cbw.toml", "examples/external-client.toml", "examples/nodejs.toml", "examples/swarm.toml"] {
         let text = std::fs::read_to_string(root().join(example)).unwrap();
         assert_eq!(rendered(&text), rendered(&text));
     }
@@ -81,7 +98,7 @@ fn paths_are_told_from_where_the_files_are() {
         ("/srv/out", "../../home/me/project/logs", "../../home/me/lab", "../../../srv/out/bro/Dockerfile"),
     ] {
         let options = Options::new(Path::new("/home/me/project/topology.toml"), Path::new(out), Templates::default()).unwrap();
-        let files = render(&plan, &options).unwrap();
+        let files = render(&plan, Target::Compose, &options).unwrap();
         let compose = content(&files, "docker-compose.yml");
         for line in [format!("- \"{logs}:/logs\""), format!("context: \"{context}\""), format!("dockerfile: \"{dockerfile}\"")] {
             assert!(compose.contains(&line), "{line} is not in\n{compose}");

@@ -18,11 +18,13 @@ use cbwgen::firewall::Ufw;
 use cbwgen::lint::project::{self, Linted};
 use cbwgen::lint::settings::Settings;
 use cbwgen::lint::{Facts, Loaded, Located, lint, load};
+use cbwgen::render::Target;
 use cbwgen::report::text;
 use cbwgen::rules::{self, Group};
 use cbwgen::source::Source;
 use cbwgen::spec::Replicas;
 use cbwgen::topology::WhatIf;
+use clap::ValueEnum as _;
 use snapbox::assert_data_eq;
 
 fn folder() -> PathBuf {
@@ -41,15 +43,29 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// `# lint: --scale bro=2 --scale wor=0` in the first line.
-fn what_if(source: &Source) -> WhatIf {
+/// The words behind `# lint:` in the first line: `# lint: --scale bro=2 --target swarm`.
+fn words(source: &Source) -> Vec<&str> {
     let first = source.text.lines().next().unwrap_or_default();
-    let words = first.strip_prefix("# lint:").unwrap_or_default();
-    let scale = words.split("--scale").filter_map(|word| {
-        let (name, number) = word.trim().split_once('=')?;
-        Some((name.to_owned(), Replicas::new(number.parse().unwrap()).unwrap(), format!("--scale {}", word.trim())))
+    first.strip_prefix("# lint:").unwrap_or_default().split_whitespace().collect()
+}
+
+/// The values of an option among them.
+fn values<'a>(words: &'a [&str], option: &str) -> impl Iterator<Item = &'a str> {
+    words.windows(2).filter(move |pair| pair[0] == option).map(|pair| pair[1])
+}
+
+fn what_if(source: &Source) -> WhatIf {
+    let words = words(source);
+    let scale = values(&words, "--scale").map(|word| {
+        let (name, number) = word.split_once('=').unwrap();
+        (name.to_owned(), Replicas::new(number.parse().unwrap()).unwrap(), format!("--scale {word}"))
     });
     WhatIf { scale: scale.collect() }
+}
+
+fn target(source: &Source) -> Target {
+    let words = words(source);
+    values(&words, "--target").last().map_or(Target::Compose, |name| Target::from_str(name, false).unwrap())
 }
 
 /// What `cbwgen lint` finds in a file.
@@ -60,7 +76,8 @@ fn findings(path: &Path) -> (Loaded, Vec<Located>) {
     let loaded = load(source, "fixture", &what_if);
     let firewall = std::fs::read_to_string(path.with_extension("ufw")).ok().map(|text| Ufw::parse(&text).unwrap());
     let missing_files = missing_files(&loaded.plan, path.parent().unwrap());
-    let findings = lint(&loaded, &Facts { firewall, missing_files });
+    let target = target(&loaded.source);
+    let findings = lint(&loaded, &Facts { firewall, missing_files, target });
     (loaded, findings)
 }
 
@@ -233,7 +250,7 @@ fn messages_are_written_in_one_manner() {
                     assert!(!text.is_empty(), "{}: {finding:?}", path.display());
                     assert!(!text.ends_with('.'), "no final stop: {text}");
                     assert!(!text.contains('\n'), "one line: {text}");
-                    let name = ["Docker", "DNS", "Linux"].iter().any(|name| text.starts_with(name));
+                    let name = ["DNS", "Docker", "Kubernetes", "Linux"].iter().any(|name| text.starts_with(name));
                     assert!(name || !text.starts_with(|c: char| c.is_ascii_uppercase()), "lower case: {text}");
                     assert_eq!(text.matches('`').count() % 2, 0, "every backtick is closed: {text}");
                 }

@@ -58,7 +58,7 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check a topology and write its Dockerfiles and docker-compose.yml
+    /// Check a topology and write what deploys it: docker-compose.yml or another target's files, and Dockerfiles
     Render(Render),
     /// Check topologies and Compose projects for what fails in production
     Lint(lint::Lint),
@@ -114,7 +114,10 @@ struct Render {
     /// The topology
     #[arg(default_value = "topology.toml")]
     topology: PathBuf,
-    /// Where to write [default: `generated` beside the topology]
+    /// What to write for
+    #[arg(long, value_enum, default_value_t = render::Target::Compose)]
+    target: render::Target,
+    /// Where to write [default: `generated` beside the topology, and in it a folder for each target but Compose]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write nothing; exit 1 and show the difference when the files are stale
@@ -304,9 +307,9 @@ fn load_source(source: Source, topology: &Path, what_ifs: &WhatIfs) -> anyhow::R
 }
 
 /// Runs the rules with what the disk says.
-fn judge(loaded: &Loaded, topology: &Path) -> Vec<Located> {
+fn judge(loaded: &Loaded, topology: &Path, target: render::Target) -> Vec<Located> {
     let missing_files = facts::missing_files(&loaded.plan, &folder_of(topology));
-    crate::lint::lint(loaded, &Facts { firewall: None, missing_files })
+    crate::lint::lint(loaded, &Facts { missing_files, target, ..Facts::default() })
 }
 
 /// Says on standard error what there is to say; true when it stops whoever asked.
@@ -320,7 +323,7 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &arguments.what_ifs)?;
     if !loaded.plan.complete {
         // What cannot be resolved has no plan; what is only unwise has one.
-        complain(&loaded, &judge(&loaded, &arguments.topology), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology, render::Target::Compose), color);
         return Ok(FOUND);
     }
     if arguments.live {
@@ -335,16 +338,16 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
 
 fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    let findings = judge(&loaded, &arguments.topology);
+    let findings = judge(&loaded, &arguments.topology, arguments.target);
     if complain(&loaded, &findings, color) {
         let _ = writeln!(std::io::stderr(), "error: nothing was written: correct the errors above first");
         return Ok(FOUND);
     }
-    let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.topology, "generated"));
+    let out = arguments.out.clone().unwrap_or_else(|| beside(&arguments.topology, &default_folder(arguments.target)));
     let templates = arguments.templates.as_deref().map(render::Templates::read).transpose()?.unwrap_or_default();
     let options = render::Options::new(&arguments.topology, &out, templates)?;
     let is_there = |file: &render::File| std::fs::read(out.join(&file.path)).is_ok_and(|text| text == file.content.as_bytes());
-    let files = render::render_over(&loaded.plan, &options, is_there)?;
+    let files = render::render_over(&loaded.plan, arguments.target, &options, is_there)?;
     if arguments.stdout {
         let separate = |file: &render::File| format!("# ==> {} <==\n{}", file.path, file.content);
         return print(&files.iter().map(separate).collect::<Vec<_>>().join("\n"));
@@ -353,7 +356,8 @@ fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
         let diff = write::diff(&out, &files)?;
         print(&diff)?;
         if !diff.is_empty() {
-            let _ = writeln!(std::io::stderr(), "error: `{}` is stale: run `cbwgen render`", out.display());
+            let of = if arguments.target == render::Target::Compose { String::new() } else { format!(" --target {}", arguments.target) };
+            let _ = writeln!(std::io::stderr(), "error: `{}` is stale: run `cbwgen render{of}`", out.display());
         }
         return Ok(if diff.is_empty() { CLEAN } else { FOUND });
     }
@@ -374,6 +378,11 @@ fn run_render(arguments: &Render, color: Color) -> anyhow::Result<u8> {
     Ok(if outcome.is_clean() { CLEAN } else { FOUND })
 }
 
+/// Where the files of a target go: those of the others do not get in the way.
+fn default_folder(target: render::Target) -> String {
+    if target == render::Target::Compose { "generated".to_owned() } else { format!("generated/{target}") }
+}
+
 /// A folder beside a topology, as short as it can be written.
 fn beside(topology: &Path, folder: &str) -> PathBuf {
     let parent = folder_of(topology);
@@ -383,7 +392,7 @@ fn beside(topology: &Path, folder: &str) -> PathBuf {
 fn run_prepare(topology: &Path, color: Color) -> anyhow::Result<u8> {
     let loaded = load(topology, &WhatIfs::default())?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, topology), color);
+        complain(&loaded, &judge(&loaded, topology, render::Target::Compose), color);
         return Ok(FOUND);
     }
     for prepared in prepare::prepare(&loaded.plan, &folder_of(topology))? {

@@ -15,6 +15,7 @@ use crate::facts::MissingFile;
 use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
+use crate::render::Target;
 use crate::rules::{self, Context};
 use crate::source::{LineColumn, Node, Source, pointer};
 use crate::spec::{self, Level, mistakes};
@@ -63,6 +64,8 @@ pub struct Facts {
     pub firewall: Option<Ufw>,
     /// Files that are not there.
     pub missing_files: Vec<MissingFile>,
+    /// What the topology is to be rendered for.
+    pub target: Target,
 }
 
 /// A finding at its place in the text.
@@ -110,7 +113,7 @@ pub fn lint_with(loaded: &Loaded, facts: &Facts, settings: &Settings) -> Vec<Loc
     // What the topology says of its rules wins.
     let settings = settings.with_levels(lints);
     if is_toml {
-        let context = Context { plan, firewall, missing_files: &facts.missing_files, root };
+        let context = Context { plan, target: facts.target, firewall, missing_files: &facts.missing_files, root };
         for rule in rules::ALL.iter().filter(|rule| settings.asks(rule)) {
             if let Some(check) = rule.check {
                 check(&context, &mut findings);

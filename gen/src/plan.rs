@@ -5,6 +5,7 @@
 mod bind;
 mod environment;
 mod order;
+mod place;
 pub mod show;
 mod template;
 #[cfg(test)]
@@ -15,9 +16,11 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use crate::finding::Finding;
+pub(crate) use crate::plan::place::stays;
+pub use crate::plan::place::{Obstacle, Place};
 use crate::source::Pointer;
-use crate::spec::values::{Duration, Name, Protocol, Volume};
-use crate::spec::{Host, Image, Placement, Resources, Restart, Secret, Sla};
+use crate::spec::values::{Duration, Name, NodeName, Protocol, Volume};
+use crate::spec::{Host, Image, Node, Placement, Resources, Restart, Secret, Sla};
 pub use crate::topology::Role;
 use crate::topology::Topology;
 
@@ -42,6 +45,8 @@ pub struct Plan {
     pub base: String,
     /// The machine that publishes ports.
     pub host: Host,
+    /// The machines of a cluster, by host name; none when the topology states none.
+    pub nodes: IndexMap<NodeName, Node>,
     /// What is promised.
     pub sla: Option<Sla>,
     /// False when something could not be resolved. Checks that conclude from what is *missing* then stay silent.
@@ -93,8 +98,10 @@ pub struct Component {
     pub restart: Restart,
     /// The most that one instance may use.
     pub resources: Resources,
-    /// On which machine it runs.
-    pub placement: Option<Placement>,
+    /// On which machine it may run.
+    pub placement: Placement,
+    /// Where each instance goes, as far as the topology can tell; empty when it states no nodes.
+    pub places: Vec<Place>,
     /// The user in numbers; `None` leaves it to the image.
     pub user: Option<String>,
     /// Whether the container's own files cannot be changed.
@@ -401,6 +408,7 @@ pub fn plan(topology: Topology) -> (Plan, Vec<Finding>) {
     let bound = bind::bind(&topology, &mut findings);
     let mut plan = environment::complete(topology, bound, &mut findings);
     order::start_order(&mut plan, &mut findings);
+    place::place(&mut plan);
     plan.complete = findings.is_empty();
     (plan, findings)
 }

@@ -1,4 +1,8 @@
-//! The plan as files: a Compose file, and a Dockerfile for every component that is built here.
+//! The plan as files: what a target runs (a Compose file, a stack file, a script …), and a Dockerfile for every component that
+//! is built here.
+//!
+//! Each target is one file beside this one: `files` renders, `losses` tells what the target cannot do, `check` reads back what
+//! was rendered. A new target is such a file, a variant of [`Target`], and an arm in each of its functions.
 //!
 //! Rendering is a pure function: the same plan gives the same bytes. The texts come from templates ([`Templates`]), which
 //! see the plan as [`view::Project`] and [`dockerfile::View`]. A value that a template writes cannot leave its place: in
@@ -15,18 +19,27 @@
 //!
 //! What was rendered is read back and compared with the plan before anybody may write it: see [`readback`].
 
+mod compose;
 pub mod dockerfile;
 mod header;
+mod images;
+pub mod kubernetes;
 mod paths;
 pub mod readback;
+mod script;
+mod shell;
+pub mod swarm;
+mod target;
 mod templates;
 pub mod text;
 pub mod view;
 
 use std::path::Path;
 
+pub(crate) use header::SHEBANG;
 pub use header::{Seal, seal};
 use paths::Folder;
+pub use target::{Loss, Target};
 use templates::Engine;
 pub use templates::Templates;
 
@@ -112,6 +125,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// What was rendered is nothing that the target takes.
+    #[error("{target} would refuse what this topology becomes, so nothing was written: {}", .reasons.join("; "))]
+    Refused {
+        /// The target.
+        target: &'static str,
+        /// What it would refuse.
+        reasons: Vec<String>,
+    },
     /// What was rendered is not what was planned.
     #[error("`{template}` does not write what was planned, so nothing was written: {}", .differences.join("; "))]
     Readback {
@@ -122,25 +143,22 @@ pub enum Error {
     },
 }
 
-/// Renders all files, the Compose file first, then what the builds need, and reads the Compose file back.
-pub fn render(plan: &Plan, options: &Options) -> Result<Vec<File>, Error> {
-    render_over(plan, options, |_| false)
+/// Renders all files of a target: first what the target runs, then what the builds need. The first is read back.
+pub fn render(plan: &Plan, target: Target, options: &Options) -> Result<Vec<File>, Error> {
+    render_over(plan, target, options, |_| false)
 }
 
-/// Like [`render`], for files that may be there already. `is_there` says whether the Compose file is, byte for byte: then it
+/// Like [`render`], for files that may be there already. `is_there` says whether the first file is, byte for byte: then it
 /// was read back when it was written, and replaces nothing now.
-pub fn render_over(plan: &Plan, options: &Options, is_there: impl FnOnce(&File) -> bool) -> Result<Vec<File>, Error> {
+pub fn render_over(plan: &Plan, target: Target, options: &Options, is_there: impl FnOnce(&File) -> bool) -> Result<Vec<File>, Error> {
     let engine = Engine::new(&options.templates, plan.components.len());
-    let project = view::project(plan, options);
-    let content = engine.render("docker-compose.yml.j2", "project", &project)?;
-    let compose = File { path: "docker-compose.yml".to_owned(), content: seal(&content, &options.topology) };
-    if !is_there(&compose) {
-        readback::check(&content, &project)
-            .map_err(|differences| Error::Readback { template: options.templates.shown("docker-compose.yml.j2"), differences })?;
+    let files = target.files(plan, options, &engine)?;
+    let sealed = files.iter().map(|file| File { path: file.path.clone(), content: seal(&file.content, &options.topology) });
+    let sealed: Vec<File> = sealed.collect();
+    if let (Some(first), Some(content)) = (sealed.first(), files.first().map(|file| &file.content))
+        && !is_there(first)
+    {
+        target.check(content, plan, options)?;
     }
-    let mut files = vec![compose];
-    for file in dockerfile::dockerfiles(plan, options, &engine)? {
-        files.push(File { content: seal(&file.content, &options.topology), ..file });
-    }
-    Ok(files)
+    Ok(sealed)
 }

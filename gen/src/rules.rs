@@ -8,6 +8,7 @@ use crate::compose;
 use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
 use crate::plan::Plan;
+use crate::render::Target;
 
 mod ask;
 
@@ -21,6 +22,8 @@ pub(crate) use ask::{
 pub struct Context<'a> {
     /// The deployment.
     pub plan: &'a Plan,
+    /// What it is to be rendered for.
+    pub target: Target,
     /// The host's firewall, as the topology or `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
     /// Files beside the topology that the plan names and that are not there.
@@ -175,6 +178,8 @@ registry! {
     no_start_period,
     nobody_connects,
     nobody_listens,
+    node_port_taken,
+    node_without_room,
     obsolete_version,
     outside_client_shut_out,
     overlapping_subnets,
@@ -214,6 +219,7 @@ registry! {
     swarm_driver,
     swarm_only_key,
     syntax,
+    target_loses,
     too_large,
     two_brokers,
     two_loggers,
@@ -235,6 +241,7 @@ registry! {
     unused_allow,
     unused_logger,
     unused_resource,
+    volume_elsewhere,
     weak_dependency,
     wildcard_endpoint,
     wrong_data_path,

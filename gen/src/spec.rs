@@ -7,6 +7,9 @@ pub mod values;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -15,8 +18,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::source::decode::{Located, Mistake, decode};
-use crate::source::{Node, Value, pointer};
-use values::{Command, Duration, EnvName, EnvValue, ListenPort, Name, Port, Publish, Size, Volume};
+use crate::source::{Node as Tree, Value, pointer};
+use values::{Command, Duration, EnvName, EnvValue, LabelText, ListenPort, Name, NodeName, Port, Publish, Size, Volume};
 
 /// The deployment of a message-based system, in a few lines.
 #[derive(Debug, Clone, Default, DeriveDeserialize, JsonSchema)]
@@ -41,6 +44,8 @@ pub struct Spec {
     pub image: IndexMap<Name, Image>,
     /// Facts about the machine that publishes ports.
     pub host: Option<Host>,
+    /// The machines that instances are spread over, by host name. Compose has one machine and ignores them.
+    pub node: IndexMap<NodeName, Node>,
     /// Values for every component that does not say otherwise.
     pub defaults: Defaults,
     /// What is promised to the users of the system.
@@ -188,6 +193,9 @@ component! {
         broker: Option<String>,
         /// How long one request takes. The checks of deadlines and capacity use it. Default: no time.
         service_time: Option<Duration>,
+        /// Between which numbers of instances Kubernetes chooses by the load: `{ min = 2, max = 10, cpu = 70 }`. Other targets
+        /// run `replicas`.
+        autoscale: Option<Autoscale>,
     }
 }
 
@@ -228,6 +236,11 @@ impl Replicas {
     /// The most instances of one component: far beyond what one plan can show, well within memory.
     pub const MAX: u32 = 10_000;
 
+    /// A single instance.
+    fn one() -> Self {
+        Self(1)
+    }
+
     /// From any number.
     pub fn new(number: i64) -> Result<Self, String> {
         match u32::try_from(number) {
@@ -259,6 +272,60 @@ impl JsonSchema for Replicas {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX })
+    }
+}
+
+/// How the number of instances follows the load (Kubernetes' `HorizontalPodAutoscaler`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, DeriveDeserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Autoscale {
+    /// The fewest instances. Default: 1.
+    #[serde(default = "Replicas::one")]
+    #[schemars(range(min = 1))]
+    pub min: Replicas,
+    /// The most instances.
+    #[schemars(range(min = 1))]
+    pub max: Replicas,
+    /// The share of its processors (`resources`), in percent, that an instance is to use on average. Default: 80.
+    #[serde(default)]
+    pub cpu: Percent,
+}
+
+/// A share in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub u8);
+
+impl Default for Percent {
+    fn default() -> Self {
+        Self(80)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Percent;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a share in percent like `70`")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Percent, E> {
+                match u8::try_from(number) {
+                    Ok(percent @ 1..=100) => Ok(Percent(percent)),
+                    _ => Err(E::custom(format!("`{number}` is not a share in percent: use 1 to 100"))),
+                }
+            }
+        }
+        deserializer.deserialize_any(Number)
+    }
+}
+
+impl JsonSchema for Percent {
+    fn schema_name() -> Cow<'static, str> {
+        "Percent".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 100 })
     }
 }
 
@@ -551,12 +618,36 @@ ranged_number!(Share, "a share of the time between 0 and 1, like `0.999`", 0.0, 
 #[derive(Debug, Clone, Default, PartialEq, DeriveDeserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Placement {
-    /// The node's name.
-    pub node: Option<String>,
-    /// Over what the instances are spread: `"node"`.
-    pub spread: Option<String>,
+    /// The node's host name.
+    pub node: Option<NodeName>,
+    /// Labels that the node must have: `{ disk = "ssd" }`.
+    pub labels: IndexMap<LabelText, LabelText>,
+    /// Over what the instances are spread: `"node"` puts each on the node that has the fewest of them.
+    pub spread: Option<Spread>,
     /// The most instances on one node.
-    pub max_per_node: Option<u32>,
+    #[schemars(range(min = 1))]
+    pub max_per_node: Option<NonZeroU32>,
+}
+
+/// Over what instances are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, DeriveDeserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// Over the nodes.
+    Node,
+}
+
+/// A machine of a cluster. Its name is its host name.
+#[derive(Debug, Clone, Default, PartialEq, DeriveDeserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Node {
+    /// What is special about it, for `placement.labels`: `{ disk = "ssd" }`. The cluster must know the labels too, in a Swarm
+    /// by `docker node update --label-add disk=ssd NODE`.
+    pub labels: IndexMap<LabelText, LabelText>,
+    /// How many processors the instances may use together. Default: not limited.
+    pub cpus: Option<Cpus>,
+    /// How much memory the instances may use together: `"8GiB"`. Default: not limited.
+    pub memory: Option<Size>,
 }
 
 /// When the engine starts a component again.
@@ -774,7 +865,7 @@ pub enum Level {
 
 /// Reads a tree as a topology: what is right of it, and every mistake with its place.
 #[must_use]
-pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
+pub fn read(mut root: Tree) -> (Spec, Vec<Located>) {
     // Each component is decoded by itself, so that a mistake in one of 10,000 costs one component and not all.
     let mut mistakes = Vec::new();
     let members = Members {
@@ -785,6 +876,7 @@ pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
         service: root.remove(&pointer(["service"])),
         external: root.remove(&pointer(["external"])),
         image: root.remove(&pointer(["image"])),
+        node: root.remove(&pointer(["node"])),
         scenario: root.remove(&pointer(["scenario"])),
     };
     let (spec, wrong) = decode::<Spec>(root, &Vec::new());
@@ -797,6 +889,7 @@ pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
         service: table(members.service, "service", &mut mistakes),
         external: table(members.external, "external", &mut mistakes),
         image: table(members.image, "image", &mut mistakes),
+        node: table(members.node, "node", &mut mistakes),
         scenario: table(members.scenario, "scenario", &mut mistakes),
         ..spec.unwrap_or_default()
     };
@@ -808,7 +901,7 @@ pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
 #[must_use]
 pub fn looks_like_topology(text: &str) -> bool {
     const COMPONENTS: [&str; 6] = ["broker", "worker", "client", "logger", "service", "external"];
-    const OTHERS: [&str; 6] = ["defaults", "host", "image", "lints", "scenario", "sla"];
+    const OTHERS: [&str; 7] = ["defaults", "host", "image", "lints", "node", "scenario", "sla"];
     let headers = || text.lines().filter_map(|line| line.trim_start().strip_prefix('['));
     let mut tables = headers().map(|header| header.split(['.', ']']).next().unwrap_or_default().trim());
     let is_component = |header: &str| header.split_once('.').is_some_and(|(table, _)| COMPONENTS.contains(&table.trim()));
@@ -817,17 +910,22 @@ pub fn looks_like_topology(text: &str) -> bool {
 
 /// The tables of named things, before they are decoded.
 struct Members {
-    broker: Option<Node>,
-    worker: Option<Node>,
-    client: Option<Node>,
-    logger: Option<Node>,
-    service: Option<Node>,
-    external: Option<Node>,
-    image: Option<Node>,
-    scenario: Option<Node>,
+    broker: Option<Tree>,
+    worker: Option<Tree>,
+    client: Option<Tree>,
+    logger: Option<Tree>,
+    service: Option<Tree>,
+    external: Option<Tree>,
+    image: Option<Tree>,
+    node: Option<Tree>,
+    scenario: Option<Tree>,
 }
 
-fn table<T: DeserializeOwned>(node: Option<Node>, kind: &str, mistakes: &mut Vec<Located>) -> IndexMap<Name, T> {
+fn table<K, T>(node: Option<Tree>, kind: &str, mistakes: &mut Vec<Located>) -> IndexMap<K, T>
+where
+    K: FromStr<Err = String> + Eq + Hash,
+    T: DeserializeOwned,
+{
     let Some(node) = node else { return IndexMap::new() };
     let Value::Table(entries) = node.value else {
         let wanted = format!("tables with a name, as in `[{kind}.name]`");
@@ -838,7 +936,7 @@ fn table<T: DeserializeOwned>(node: Option<Node>, kind: &str, mistakes: &mut Vec
     let mut members = IndexMap::with_capacity(entries.len());
     for (key, entry) in entries {
         let place = pointer([kind, &key]);
-        let name = key.parse::<Name>().map_err(Mistake::WrongValue);
+        let name = key.parse::<K>().map_err(Mistake::WrongValue);
         let is_table = matches!(entry.node.value, Value::Table(_));
         if !is_table {
             // `[broker] frontend = 9998`: the name was forgotten, and the key is taken for one.

@@ -7,8 +7,10 @@ use indexmap::IndexMap;
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
-use crate::spec::values::{Duration, EnvName, Name, Volume};
-use crate::spec::{Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec};
+use crate::spec::values::{Duration, EnvName, Name, NodeName, Volume};
+use crate::spec::{
+    Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Node, Replicas, Resources, Restart, Sla, Spec,
+};
 
 /// A topology in which every component stands by itself.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Topology {
     pub images: IndexMap<Name, Image>,
     /// The machine that publishes ports.
     pub host: Host,
+    /// The machines of a cluster.
+    pub nodes: IndexMap<NodeName, Node>,
     /// What is promised.
     pub sla: Option<Sla>,
     /// The image that our own programs stand on.
@@ -76,6 +80,8 @@ pub enum Role {
         broker: Option<String>,
         /// How long one request takes.
         service_time: Option<Duration>,
+        /// Between which numbers of instances the load chooses, where the target can do that.
+        autoscale: Option<Autoscale>,
     },
     /// Sends requests.
     Client {
@@ -122,7 +128,7 @@ pub struct WhatIf {
 #[must_use]
 pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
     let mut findings = Vec::new();
-    let Spec { name, broker, worker, client, logger, service, external, image, host, defaults, sla, scenario, lints: _ } = spec;
+    let Spec { name, broker, worker, client, logger, service, external, image, host, node, defaults, sla, scenario, lints: _ } = spec;
     let mut components = Vec::new();
     let has_logger = !logger.is_empty();
     let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
@@ -138,7 +144,7 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         add(name, role, table.take_common());
     }
     for (name, mut table) in worker {
-        let role = Role::Worker { broker: table.broker.take(), service_time: table.service_time };
+        let role = Role::Worker { broker: table.broker.take(), service_time: table.service_time, autoscale: table.autoscale };
         add(name, role, table.take_common());
     }
     for (name, mut table) in client {
@@ -159,11 +165,13 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         externals: external,
         images: image,
         host: host.unwrap_or_default(),
+        nodes: node,
         sla,
         base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
     };
     check_names(&topology, &mut findings);
     check_contradictions(&topology, &mut findings);
+    check_nodes(&topology, &mut findings);
     for (scenario, table) in &scenario {
         for name in table.scale.keys() {
             if !topology.components.iter().any(|component| component.name.as_str() == name) {
@@ -249,6 +257,20 @@ fn check_names(topology: &Topology, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Where nodes are stated, only these can be meant.
+fn check_nodes(topology: &Topology, findings: &mut Vec<Finding>) {
+    if topology.nodes.is_empty() {
+        return;
+    }
+    for component in &topology.components {
+        let Some(node) = component.keys.placement.as_ref().and_then(|placement| placement.node.as_ref()) else { continue };
+        if !topology.nodes.contains_key(node.as_str()) {
+            let place = Place::Value(below(&below(&component.pointer, "placement"), "node"));
+            findings.push(rules::unknown_reference::node(node.as_str(), topology, place));
+        }
+    }
+}
+
 /// Keys that exclude each other or that need another one.
 fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
     let mut wrong = |message: String, consequence: &str, help: String, place: Place| {
@@ -289,6 +311,25 @@ fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
                     Place::key_of(&place, "dockerfile"),
                 ),
                 _ => {}
+            }
+        }
+        if let Role::Worker { autoscale: Some(Autoscale { min, max, .. }), .. } = &component.role {
+            let place = below(place, "autoscale");
+            if min.0 == 0 || min.0 > max.0 {
+                wrong(
+                    format!("`{name}` cannot have between {} and {} instances", min.0, max.0),
+                    "Kubernetes refuses such an autoscaler",
+                    "use a `min` of at least 1 and a `max` of at least `min`".to_owned(),
+                    Place::Value(place.clone()),
+                );
+            }
+            if component.resources.cpus.is_none() {
+                wrong(
+                    format!("`{name}` is to be scaled by its processors, but nothing says how many an instance has"),
+                    "`cpu` is a share of what an instance asks for: without, the number of instances never changes",
+                    format!("add `resources = {{ cpus = 0.5 }}` to `[worker.{name}]`, or as much as one needs"),
+                    Place::Value(place),
+                );
             }
         }
         for (EnvName(secret), source) in &component.keys.secrets {

@@ -12,13 +12,16 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::render::{File, Seal};
+use crate::render::{File, SHEBANG, Seal};
 
 /// What the names of temporary files begin and end with; between them is the number of the process.
 const STAGED: (&str, &str) = (".cbwgen-", ".tmp");
 
 /// What stands behind the name of a file that could not take its place.
 const BESIDE: &str = ".new";
+
+/// The name that Kubernetes' kustomizations have, each in a folder of its own.
+const KUSTOMIZATION: &str = "kustomization.yaml";
 
 /// The largest file that is looked at, in bytes. None that cbwgen wrote is as large.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -228,8 +231,8 @@ impl Folder<'_> {
             self.sync_all()?;
         }
 
-        // The Compose file comes last: what it names is there before.
-        staged.sort_by_key(|staged| staged.path.starts_with("docker-compose"));
+        // What the target runs comes last: what it names is there before.
+        staged.sort_by_key(|staged| files.first().is_some_and(|first| first.path == staged.path));
         for Staged { path, temporary } in staged {
             let place = self.out.join(&path);
             temporary.persist(place).map_err(|error| self.io("write", &path, error.error))?;
@@ -262,11 +265,12 @@ impl Folder<'_> {
         Ok(outcome)
     }
 
-    /// Files that cbwgen wrote and that are not among these: under the names that it gives, here and one folder deeper.
+    /// Files that cbwgen wrote and that are not among these: under the names that it gives, here and one folder deeper. What
+    /// another target runs is none of this one's business.
     fn stale(&self, files: &[File]) -> Result<Vec<(String, Seal)>, Error> {
         let wanted: HashSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
         let mut candidates = Vec::new();
-        for name in ["docker-compose.yml", ".dockerignore"] {
+        for name in files.iter().map(|file| file.path.as_str()).filter(|path| !path.contains('/')).chain([".dockerignore"]) {
             candidates.extend([name.to_owned(), format!("{name}{BESIDE}")]);
         }
         let entries = match fs::read_dir(self.out) {
@@ -283,7 +287,11 @@ impl Folder<'_> {
         }
         folders.sort_unstable();
         for folder in folders {
-            candidates.extend([format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile{BESIDE}")]);
+            // A kustomization may have others below it.
+            let kustomization = wanted.contains(KUSTOMIZATION).then_some(KUSTOMIZATION);
+            for name in ["Dockerfile"].into_iter().chain(kustomization) {
+                candidates.extend([format!("{folder}/{name}"), format!("{folder}/{name}{BESIDE}")]);
+            }
         }
         let mut stale = Vec::new();
         for path in candidates {
@@ -352,8 +360,9 @@ impl Folder<'_> {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // As for any new file: the user's umask decides.
-            builder.permissions(fs::Permissions::from_mode(0o666));
+            // As for any new file: the user's umask decides. A script can be run.
+            let mode = if content.starts_with(SHEBANG) { 0o777 } else { 0o666 };
+            builder.permissions(fs::Permissions::from_mode(mode));
         }
         let write = |mut temporary: NamedTempFile| {
             temporary.write_all(content.as_bytes())?;

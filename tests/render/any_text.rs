@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 
 /// Texts with what means something to YAML, Compose, a Dockerfile or a shell.
-fn text() -> impl Strategy<Value = String> {
+pub fn text() -> impl Strategy<Value = String> {
     let sign = prop::sample::select(vec![
         "$",
         "$$",

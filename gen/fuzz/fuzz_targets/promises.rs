@@ -91,7 +91,7 @@ pub fn topology(text: &str) {
     if loaded.plan.complete && loaded.plan.components.len() < 100 {
         let paths = (Path::new("/project/topology.toml"), Path::new("/project/generated"));
         if let Ok(options) = render::Options::new(paths.0, paths.1, Templates::default()) {
-            let _ = render::render(&loaded.plan, &options);
+            let _ = render::render(&loaded.plan, render::Target::Compose, &options);
         }
     }
 }

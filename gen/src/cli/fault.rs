@@ -12,6 +12,7 @@ use crate::finding::did_you_mean;
 use crate::live::fault::{Fault, Standing, wait_until_busy};
 use crate::live::{self, Action, Deployment, Instance, Kind};
 use crate::plan::Plan;
+use crate::render::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -50,7 +51,7 @@ const TURNS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 pub(super) fn run(arguments: &Arguments, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
         return Ok(FOUND);
     }
     let plan = &loaded.plan;

@@ -18,6 +18,7 @@ use crate::firewall::Ufw;
 use crate::lint::settings::{self, Config, Settings};
 use crate::lint::total::Total;
 use crate::lint::{self, Facts, project};
+use crate::render;
 use crate::report::{Format, report};
 use crate::source::{ReadError, Source};
 use fixing::Fixing;
@@ -31,6 +32,9 @@ pub(super) struct Lint {
     paths: Vec<PathBuf>,
     #[command(flatten)]
     what_ifs: WhatIfs,
+    /// Judge what a topology loses when it is rendered for this target
+    #[arg(long, value_enum, default_value_t = render::Target::Compose)]
+    target: render::Target,
     /// Judge by the host's real firewall: the output of `ufw status` (also verbose, numbered) or `/etc/ufw/user.rules`; `-`
     /// reads standard input
     #[arg(long, value_name = "FILE")]
@@ -249,7 +253,8 @@ impl<'a> Judge<'a> {
         let settings = self.settings(&folder_of(path), total)?;
         let loaded = load_source(source, path, &self.arguments.what_ifs)?;
         let missing_files = facts::missing_files(&loaded.plan, &folder_of(path));
-        let findings = lint::lint_with(&loaded, &Facts { firewall: self.firewall.clone(), missing_files }, &settings);
+        let facts = Facts { firewall: self.firewall.clone(), missing_files, target: self.arguments.target };
+        let findings = lint::lint_with(&loaded, &facts, &settings);
         total.add(vec![loaded.source], findings);
         Ok(())
     }

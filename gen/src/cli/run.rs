@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, wants_color};
+use crate::render::Target;
 use crate::run::output::Printer;
 use crate::run::process::{self, Folders, Ports, Process};
 use crate::run::state::{self, Life, State};
@@ -55,7 +56,7 @@ pub(super) fn leash(arguments: &Leash) -> anyhow::Result<u8> {
 
 pub(super) fn run(arguments: &Run, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &arguments.what_ifs)?;
-    if complain(&loaded, &judge(&loaded, &arguments.topology), color) {
+    if complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color) {
         let _ = writeln!(std::io::stderr(), "error: nothing was started: correct the errors above first");
         return Ok(FOUND);
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, print};
 use crate::live::{self, Deployment, Instance, Kind, table::table};
+use crate::render::Target;
 use crate::run::state;
 
 #[derive(Debug, Args)]
@@ -65,7 +66,7 @@ struct Broker {
 pub(super) fn run(arguments: &Status, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
         return Ok(FOUND);
     }
     let deployment = live::find(&loaded.plan, &folder_of(&arguments.topology), arguments.engine)?;

@@ -10,6 +10,7 @@ use crate::finding::did_you_mean;
 use crate::live::{self, Kind};
 use crate::plan::Plan;
 use crate::render;
+use crate::render::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Update {
@@ -26,7 +27,7 @@ pub(super) struct Update {
 pub(super) fn run(arguments: &Update, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &WhatIfs::default())?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
         return Ok(FOUND);
     }
     let plan = &loaded.plan;
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: &Update, color: Color) -> anyhow::Result<u8> {
 pub(super) fn changes(plan: &Plan, topology: &Path, out: Option<&Path>) -> anyhow::Result<u8> {
     let out = out.map_or_else(|| beside(topology, "generated"), Path::to_owned);
     let options = render::Options::new(topology, &out, render::Templates::default())?;
-    let files = render::render_over(plan, &options, |_| true)?;
+    let files = render::render_over(plan, Target::Compose, &options, |_| true)?;
     let rendered = files.first().map_or("", |file| file.content.as_str());
     let deployment = match live::find(plan, &folder_of(topology), None) {
         Ok(deployment) => deployment,

@@ -14,6 +14,7 @@ use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, prin
 use crate::live::{self, Deployment, Kind};
 use crate::plan::Plan;
 use crate::render;
+use crate::render::Target;
 use crate::verify::report::{Format, json, junit, text};
 use crate::verify::{Bench, Outcome, Trial, checks};
 
@@ -39,7 +40,7 @@ pub(super) struct Verify {
 pub(super) fn run(arguments: &Verify, color: Color) -> anyhow::Result<u8> {
     let loaded = load(&arguments.topology, &arguments.what_ifs)?;
     if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology), color);
+        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
         return Ok(FOUND);
     }
     let deployment = live::find(&loaded.plan, &folder_of(&arguments.topology), arguments.engine)?;
@@ -79,7 +80,7 @@ fn stale(plan: &Plan, deployment: &dyn Deployment, arguments: &Verify) -> Option
     }
     let out = file.parent()?;
     let options = render::Options::new(&arguments.topology, out, render::Templates::default()).ok()?;
-    let files = render::render_over(plan, &options, |_| true).ok()?;
+    let files = render::render_over(plan, Target::Compose, &options, |_| true).ok()?;
     let wanted = files.first()?.content.as_bytes();
     match std::fs::read(&file) {
         Ok(text) if text == wanted => None,

@@ -29,6 +29,8 @@ impl Judged {
         let asked = if self.compose { rule.compose.is_some() } else { rule.check.is_some() };
         let can_tell = self.firewall || !(rule.name.starts_with("ufw-") || rule.name == "outside-client-shut-out");
         let covers = |origin: &Origin| origin.file as usize == file && allow.covers.contains(&(origin.start as usize));
+        // What one target loses another one keeps.
+        let can_tell = can_tell && rule.name != rules::target_loses::RULE.name;
         self.all && asked && can_tell && settings.asks(rule) && !self.passed_over.iter().any(covers)
     }
 }

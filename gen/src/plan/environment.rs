@@ -26,6 +26,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
         images: topology.images,
         base: topology.base,
         host: topology.host,
+        nodes: topology.nodes,
         sla: topology.sla,
         ..Plan::default()
     };
@@ -118,7 +119,8 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
         secrets: keys.secrets.into_iter().map(|(name, secret)| (name.0, secret)).collect(),
         restart,
         resources,
-        placement: keys.placement,
+        placement: keys.placement.unwrap_or_default(),
+        places: Vec::new(),
         user: keys.user.or_else(|| built_here.then(|| format!("{USER}:{USER}"))),
         read_only: keys.read_only.unwrap_or(own),
         drop_capabilities: built_here,

@@ -26,6 +26,8 @@ pub enum List {
     OneShot,
     /// The programs whose static binaries the images need.
     Static,
+    /// The project.
+    Project,
 }
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
@@ -35,6 +37,7 @@ const VERSION: u32 = 1;
 #[must_use]
 pub fn list(plan: &Plan, list: List) -> String {
     let mut names: Vec<&str> = match list {
+        List::Project => vec![&plan.name],
         List::LongRunning => plan.deployed().filter(|c| !c.is_one_shot()).map(|c| c.name.as_str()).collect(),
         List::OneShot => plan.deployed().filter(|c| c.is_one_shot()).map(|c| c.name.as_str()).collect(),
         List::Static => plan
@@ -76,6 +79,18 @@ fn command(component: &Component) -> Vec<String> {
         ImageSource::Program(program) => program.command.clone().unwrap_or_default(),
         ImageSource::Ready(_) => Vec::new(),
     }
+}
+
+/// Where the instances go, in their order: `a, b, a`, and `a × 40, b × 40` where there are many.
+fn nodes(component: &Component) -> String {
+    const MOST: usize = 8;
+    let names = component.places.iter().map(|place| place.node().unwrap_or("nowhere"));
+    if component.places.len() <= MOST {
+        return names.collect::<Vec<_>>().join(", ");
+    }
+    let mut counted: IndexMap<&str, usize> = IndexMap::new();
+    names.for_each(|name| *counted.entry(name).or_default() += 1);
+    counted.iter().map(|(name, count)| format!("{name} × {count}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The same start by hand: the lab's positional arguments.
@@ -170,6 +185,7 @@ fn component_text(text: &mut String, plan: &Plan, component: &Component) {
             },
         );
     }
+    line("nodes", nodes(component));
     line("identity", identity(component).unwrap_or_default().to_owned());
     for endpoint in &component.endpoints {
         line("listens", format!("{} {}/{}", endpoint.name, endpoint.port, endpoint.protocol));
@@ -219,6 +235,8 @@ struct ComponentDocument<'a> {
     by_hand: Option<String>,
     identity: Option<&'a str>,
     instances: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<Option<&'a str>>,
     endpoints: Vec<EndpointDocument<'a>>,
     published: Vec<PublishedDocument<'a>>,
     bindings: Vec<BindingDocument<'a>>,
@@ -300,6 +318,7 @@ fn component_document<'a>(plan: &'a Plan, component: &'a Component) -> Component
         by_hand: by_hand(component),
         identity: identity(component),
         instances: (1..=component.replicas).filter(|_| deployed).map(|n| instance_name(plan, component, n)).collect(),
+        nodes: component.places.iter().map(super::Place::node).collect(),
         endpoints: component
             .endpoints
             .iter()

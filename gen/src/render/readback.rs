@@ -13,6 +13,7 @@ use std::fmt::Debug;
 use serde_json::Value;
 
 use super::view::{Pair, Project, Service};
+pub(super) use model::Unique;
 use model::{Document, Found};
 
 /// The most differences that are told.
@@ -28,20 +29,22 @@ pub fn check(text: &str, project: &Project) -> Result<(), Vec<String>> {
             Err(error) => differences.push(error),
         }
     }
-    if differences.is_empty() {
-        return Ok(());
-    }
+    if differences.is_empty() { Ok(()) } else { Err(at_most(differences)) }
+}
+
+/// No more differences than anybody reads.
+pub(super) fn at_most(mut differences: Vec<String>) -> Vec<String> {
     if differences.len() > MAX_DIFFERENCES {
         let rest = differences.len() - MAX_DIFFERENCES;
         differences.truncate(MAX_DIFFERENCES);
         differences.push(format!("and {rest} more"));
     }
-    Err(differences)
+    differences
 }
 
 /// Two keys of one name are an error: the second would replace the first.
-fn parse(text: &str) -> Result<Value, String> {
-    serde_yaml::from_str::<model::Unique>(text).map(|unique| unique.0).map_err(|error| format!("it is not YAML: {error}"))
+pub(super) fn parse(text: &str) -> Result<Value, String> {
+    serde_yaml::from_str::<Unique>(text).map(|unique| unique.0).map_err(|error| format!("it is not YAML: {error}"))
 }
 
 fn compare(found: &Document, project: &Project, differences: &mut Vec<String>) {

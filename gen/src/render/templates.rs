@@ -21,6 +21,9 @@ const FUEL_PER_COMPONENT: u64 = 20_000;
 /// Names and texts of the embedded templates.
 const EMBEDDED: &[(&str, &str)] = &[
     ("docker-compose.yml.j2", include_str!("../../../templates/docker-compose.yml.j2")),
+    ("stack.yml.j2", include_str!("../../../templates/stack.yml.j2")),
+    ("deploy.sh.j2", include_str!("../../../templates/deploy.sh.j2")),
+    ("build.sh.j2", include_str!("../../../templates/build.sh.j2")),
     ("Dockerfile.static.j2", include_str!("../../../templates/Dockerfile.static.j2")),
     ("Dockerfile.source.j2", include_str!("../../../templates/Dockerfile.source.j2")),
     ("Dockerfile.program.j2", include_str!("../../../templates/Dockerfile.program.j2")),

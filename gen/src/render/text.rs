@@ -30,7 +30,7 @@ pub fn json(text: &str) -> String {
 pub fn key(text: &str) -> String {
     const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let bare = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
     if bare { text.to_owned() } else { json(text) }
 }
@@ -44,7 +44,59 @@ pub fn literal(text: &str) -> String {
 /// A text in which Compose's own `${VAR}` stays and every other `$` is literal. `$${VAR}` stands for the text `${VAR}`.
 #[must_use]
 pub fn interpolated(text: &str) -> String {
-    keep_variables(text, "$$", &[":-", ":?", ":+", "-", "?", "+"])
+    keep_variables(text, "$$", OPERATORS)
+}
+
+/// What may stand between a variable's name and a text (Compose specification, "Interpolation"), the longer first.
+const OPERATORS: &[&str] = &[":-", ":?", ":+", "-", "?", "+"];
+
+/// What a text is where nobody sets a variable: Compose's `${VAR:-default}` is the default, `${VAR:+other}` nothing. What has no
+/// default stays as it is written, and `$${VAR}` is the text `${VAR}`.
+#[must_use]
+pub fn unset(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = variable(rest, OPERATORS, 0).unwrap_or(1);
+        let (written, after) = rest.split_at(length);
+        match operator(written) {
+            Some((":-" | "-", default)) => out.push_str(&unset(default)),
+            Some((":+" | "+", _)) => {}
+            _ => out.push_str(written),
+        }
+        rest = if length == 1 && after.starts_with("${") { &after[1..] } else { after };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Compose's variables in a text, as they are written: `${TZ:-UTC}`.
+#[must_use]
+pub fn variables(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at..];
+        let length = match variable(rest, OPERATORS, 0) {
+            Some(length) => {
+                found.push(&rest[..length]);
+                length
+            }
+            None if rest.starts_with("$${") => 2,
+            None => 1,
+        };
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// The operator of a variable and what stands behind it: `:-` and `UTC` of `${TZ:-UTC}`.
+fn operator(variable: &str) -> Option<(&'static str, &str)> {
+    let inner = variable.strip_prefix("${")?.strip_suffix('}')?;
+    let name = inner.bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
+    OPERATORS.iter().find_map(|operator| Some((*operator, inner[name..].strip_prefix(operator)?)))
 }
 
 /// A value of a Dockerfile's `ENV` or `LABEL`, in quotes: `${VAR}` stays, for the builder; any other `$` is literal.
@@ -115,7 +167,7 @@ fn keep_variables(text: &str, dollar: &str, operators: &[&str]) -> String {
 const MAX_DEPTH: usize = 8;
 
 /// The bytes of the variable that a text begins with: `${NAME}`, or with a default or another operator.
-fn variable(text: &str, operators: &[&str], depth: usize) -> Option<usize> {
+pub(super) fn variable(text: &str, operators: &[&str], depth: usize) -> Option<usize> {
     let inner = text.strip_prefix("${").filter(|_| depth < MAX_DEPTH)?;
     let name = inner.bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
     if name == 0 || inner.as_bytes()[0].is_ascii_digit() {
@@ -150,6 +202,21 @@ mod tests {
         assert_eq!(interpolated("$${TZ}"), "$${TZ}");
         assert_eq!(interpolated("${} ${1} ${a b} ${"), "$${} $${1} $${a b} $${");
         assert_eq!(literal("exec node broker ${PORT} $1"), "exec node broker $${PORT} $$1");
+    }
+
+    #[test]
+    fn where_nobody_sets_a_variable_its_default_is_its_value() {
+        for (text, value) in [
+            ("${TZ:-UTC}/${A:-${B-b}}", "UTC/b"),
+            ("a${X:+x}b", "ab"),
+            ("redis:${TAG}", "redis:${TAG}"),
+            ("${TAG:?must be set}", "${TAG:?must be set}"),
+            ("pa$$word $HOME $", "pa$$word $HOME $"),
+            ("$${TZ:-UTC}", "${TZ:-UTC}"),
+        ] {
+            assert_eq!(unset(text), value, "{text}");
+        }
+        assert_eq!(variables("${TZ:-UTC} $${NO} $HOME ${A:-${B}}"), ["${TZ:-UTC}", "${A:-${B}}"]);
     }
 
     #[test]

@@ -166,12 +166,7 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
         },
         build: build(plan, component, options),
         command: component.command.as_ref().map(|words| words.iter().map(|word| literal(word)).collect()),
-        // Our own programs handle signals as process 1, and so do ready images with their own command.
-        init: match &component.image {
-            ImageSource::Program(_) => true,
-            ImageSource::Ready(_) => component.command.is_some(),
-            ImageSource::Static { .. } | ImageSource::Source { .. } => false,
-        },
+        init: init(component),
         environment: component
             .env
             .iter()
@@ -224,6 +219,16 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
     }
 }
 
+/// Whether the engine's small init runs first. Our own programs handle signals as process 1, and so do ready images with their
+/// own command.
+pub(super) fn init(component: &Component) -> bool {
+    match &component.image {
+        ImageSource::Program(_) => true,
+        ImageSource::Ready(_) => component.command.is_some(),
+        ImageSource::Static { .. } | ImageSource::Source { .. } => false,
+    }
+}
+
 /// `PROJECT-COMPONENT`.
 fn image_name(plan: &Plan, component: &Component) -> String {
     format!("{}-{}", plan.name, component.name)
@@ -265,7 +270,7 @@ fn literal_pairs(pairs: Vec<(String, String)>) -> Vec<Pair> {
 }
 
 /// `[ADDRESS:]HOST:CONTAINER[/udp]` (Compose specification, "ports", short syntax).
-fn port(published: &Published) -> String {
+pub(super) fn port(published: &Published) -> String {
     let Published { host_port, port, .. } = published;
     let protocol = match published.protocol {
         Protocol::Tcp => "",

@@ -3,6 +3,7 @@
 use crate::compose;
 use crate::finding::{Finding, Place};
 use crate::plan::Role;
+use crate::render::Target;
 use crate::rules::{Context, instances, replicas_place};
 
 rule! {
@@ -14,10 +15,16 @@ rule! {
     ///
     /// ### What to do
     /// Keep one instance, or publish nothing and put one proxy in front that publishes the port and knows all instances.
+    /// With `--target kubernetes` a load balancer does that, and the rule is silent.
     "published-replicas", Error, Default, topology: Some(check), compose: Some(check_compose)
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
+    // In a Swarm each instance has the ports of its node: `node-port-taken`, and `target-loses` where no nodes are stated. In
+    // Kubernetes a load balancer has the port.
+    if matches!(context.target, Target::Swarm | Target::Kubernetes) {
+        return;
+    }
     for component in context.plan.deployed() {
         // Two brokers or loggers of one name are wrong for more than their port.
         if component.replicas < 2 || matches!(component.role, Role::Broker { .. } | Role::Logger { .. }) {

@@ -3,7 +3,7 @@
 use crate::finding::{Finding, Place, did_you_mean};
 use crate::plan::Endpoint;
 use crate::rules::list;
-use crate::spec::values::Name;
+use crate::spec::values::{Name, NodeName};
 use crate::topology::{Component, Topology};
 
 rule! {
@@ -56,6 +56,15 @@ pub fn wrong_role(name: &str, role: &str, other: &Component, place: Place) -> Fi
     );
     finding.related.push((Place::key(&other.pointer), "it is declared here".to_owned()));
     finding
+}
+
+/// No node of that name.
+#[must_use]
+pub fn node(name: &str, topology: &Topology, place: Place) -> Finding {
+    let known = topology.nodes.keys().map(NodeName::as_str);
+    let name = crate::source::decode::shorten(name);
+    let consequence = "no machine of that name would be found, and nothing would be started".to_owned();
+    RULE.finding(place, format!("there is no node `{name}`"), consequence, help(&name, known))
 }
 
 /// No endpoint of that name.

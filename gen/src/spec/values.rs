@@ -95,6 +95,80 @@ from_text!(Name, "a name", {
     "description": "A lower-case DNS label: letters, digits and `-`."
 });
 
+/// The host name of a machine: labels with dots between them (RFC 1123).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeName(String);
+
+impl NodeName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for NodeName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_label = |label: &str| {
+            let legal = label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+            (1..=63).contains(&label.len()) && legal && !label.starts_with('-') && !label.ends_with('-')
+        };
+        if text.len() <= 253 && text.split('.').all(is_label) {
+            return Ok(Self(text.to_owned()));
+        }
+        let short = crate::source::decode::shorten(text);
+        Err(format!("`{short}` cannot be a machine's host name: use letters, digits and `-`, with `.` between the parts"))
+    }
+}
+
+from_text!(NodeName, "a machine's host name", {
+    "pattern": "^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$",
+    "description": "The host name of a machine."
+});
+
+/// The name or the value of a node's label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LabelText(String);
+
+impl fmt::Display for LabelText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LabelText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+        let ends_well = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        if text.len() <= 63 && text.chars().all(legal) && ends_well(text.chars().next()) && ends_well(text.chars().next_back()) {
+            return Ok(Self(text.to_owned()));
+        }
+        let short = crate::source::decode::shorten(text);
+        Err(format!("`{short}` cannot be part of a label: use up to 63 letters, digits, `.`, `_`, `-` and `/`"))
+    }
+}
+
+from_text!(LabelText, "a label's text", {
+    "pattern": "^[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$",
+    "description": "Up to 63 letters, digits, `.`, `_`, `-` and `/`."
+});
+
 /// A length of time, for example `2s`, `500ms` or `1m30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(Time);

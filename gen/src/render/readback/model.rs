@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::render::view::Healthcheck;
 
 /// A YAML document as JSON, in which no key stands twice.
-pub(super) struct Unique(pub Value);
+pub(in crate::render) struct Unique(pub Value);
 
 impl<'de> Deserialize<'de> for Unique {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
