@@ -5,6 +5,7 @@
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
 
 mod compose;
+mod import;
 mod lint;
 mod targets;
 
@@ -60,6 +61,8 @@ enum Command {
     /// What `docker compose` does with a project
     #[command(subcommand)]
     Compose(compose::Compose),
+    /// Make a topology of an existing Compose project
+    Import(import::Import),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
     /// Print the JSON Schema of topology files, for editors
@@ -184,6 +187,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Lint(arguments) => lint::run(arguments, cli.color),
         Command::Compose(command) => compose::run(command, cli.color),
+        Command::Import(arguments) => import::run(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Lsp => {

@@ -11,13 +11,15 @@
 //! | `quoted` | a value of `ENV` and `LABEL` | the text in quotes; `${VAR}` stays |
 //! | `exec` | `CMD`, `ENTRYPOINT` | the exec form, `["node", "broker"]` |
 //! | `paths` | `COPY` | the paths, in exec form where they need it |
+//! | `block` | a value in YAML | the value in lines of its own, indented by so many spaces |
 //! | `run` | `RUN` | the command, in exec form where the builder would misread it |
 //!
 //! What was rendered is read back and compared with the plan before anybody may write it: see [`readback`].
 
 pub mod dockerfile;
 mod header;
-mod paths;
+pub(crate) mod passthrough;
+pub(crate) mod paths;
 pub mod readback;
 mod templates;
 pub mod text;
@@ -131,7 +133,8 @@ pub fn render(plan: &Plan, options: &Options) -> Result<Vec<File>, Error> {
 /// was read back when it was written, and replaces nothing now.
 pub fn render_over(plan: &Plan, options: &Options, is_there: impl FnOnce(&File) -> bool) -> Result<Vec<File>, Error> {
     let engine = Engine::new(&options.templates, plan.components.len());
-    let project = view::project(plan, options);
+    let mut project = view::project(plan, options);
+    passthrough::apply(plan, &mut project, options);
     let content = engine.render("docker-compose.yml.j2", "project", &project)?;
     let compose = File { path: "docker-compose.yml".to_owned(), content: seal(&content, &options.topology) };
     if !is_there(&compose) {

@@ -16,7 +16,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Se
 
 use crate::source::decode::{Located, Mistake, decode};
 use crate::source::{Node, Value, pointer};
-use values::{Command, Duration, EnvName, EnvValue, ListenPort, Name, Port, Publish, Size, Volume};
+use values::{Command, Duration, EnvName, EnvValue, ListenPort, Name, Passthrough, Port, Publish, Size, Volume};
 
 /// The deployment of a message-based system, in a few lines.
 #[derive(Debug, Clone, Default, DeriveDeserialize, JsonSchema)]
@@ -49,6 +49,8 @@ pub struct Spec {
     pub scenario: IndexMap<Name, Scenario>,
     /// The severity of rules: `unpinned-image = "allow"`.
     pub lints: IndexMap<String, Level>,
+    /// What the Compose file says at its top beside what is generated, in Compose's own words: `networks`, `volumes`, `x-…`.
+    pub compose: Passthrough,
 }
 
 /// Declares a table of a component: its own keys, then those that every component has.
@@ -102,6 +104,15 @@ macro_rules! component {
             /// How long it may take to end before it is killed. Default: `10s`.
             #[schemars(extend("default" = "10s"))]
             pub stop_grace: Option<Duration>,
+            /// How the service is called in Compose, where that is no host name: `my_app`. Default: the component's name.
+            pub service: Option<String>,
+            /// Whether nothing is written that is not said here: no default restart policy, user, labels, log rotation or
+            /// hardening, no networks of its own, no variables for `needs`. Texts mean what they mean in Compose. `cbwgen import`
+            /// says so of what it read. Default: what `[defaults]` says, or false.
+            pub as_is: Option<bool>,
+            /// Keys of Compose that have no key of their own here: `{ hostname = "web", shm_size = "64m" }`. Tables are merged
+            /// key by key into what is generated, anything else replaces it.
+            pub compose: Passthrough,
         }
 
         impl $table {
@@ -128,6 +139,9 @@ macro_rules! component {
                     tmpfs: std::mem::take(&mut self.tmpfs),
                     cap_add: std::mem::take(&mut self.cap_add),
                     stop_grace: self.stop_grace.take(),
+                    service: self.service.take(),
+                    as_is: self.as_is.take(),
+                    compose: std::mem::take(&mut self.compose),
                 }
             }
         }
@@ -158,6 +172,9 @@ pub struct Common {
     pub tmpfs: Vec<String>,
     pub cap_add: Vec<String>,
     pub stop_grace: Option<Duration>,
+    pub service: Option<String>,
+    pub as_is: Option<bool>,
+    pub compose: Passthrough,
 }
 
 component! {
@@ -722,6 +739,8 @@ pub struct Defaults {
     pub logger: Option<LoggerChoice>,
     /// The most that one instance may use.
     pub resources: Option<Resources>,
+    /// Whether nothing is added to what stands in the component's own table.
+    pub as_is: bool,
 }
 
 /// How our own programs are built.
@@ -808,7 +827,7 @@ pub fn read(mut root: Node) -> (Spec, Vec<Located>) {
 #[must_use]
 pub fn looks_like_topology(text: &str) -> bool {
     const COMPONENTS: [&str; 6] = ["broker", "worker", "client", "logger", "service", "external"];
-    const OTHERS: [&str; 6] = ["defaults", "host", "image", "lints", "scenario", "sla"];
+    const OTHERS: [&str; 7] = ["compose", "defaults", "host", "image", "lints", "scenario", "sla"];
     let headers = || text.lines().filter_map(|line| line.trim_start().strip_prefix('['));
     let mut tables = headers().map(|header| header.split(['.', ']']).next().unwrap_or_default().trim());
     let is_component = |header: &str| header.split_once('.').is_some_and(|(table, _)| COMPONENTS.contains(&table.trim()));
