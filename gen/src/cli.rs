@@ -5,6 +5,7 @@
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
 
 mod compose;
+mod graph;
 mod import;
 mod lint;
 mod targets;
@@ -65,6 +66,8 @@ enum Command {
     Import(import::Import),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
+    /// Draw the plan: components, endpoints, bindings, networks, ports, volumes, and what lint warns of
+    Graph(graph::Graph),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -189,6 +192,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
         Command::Compose(command) => compose::run(command, cli.color),
         Command::Import(arguments) => import::run(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
+        Command::Graph(arguments) => graph::run(arguments),
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Lsp => {
             let orderly = crate::lsp::serve(std::io::stdin().lock(), std::io::stdout().lock())?;

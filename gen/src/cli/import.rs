@@ -62,7 +62,8 @@ pub(super) fn run(arguments: &Import, color: Color) -> anyhow::Result<u8> {
     let (document, sources) = written(&options, &world.files)?;
     let Value::Object(mut tree) = config::plain(&document) else { bail!("the project is empty") };
     retell(&mut tree, &project.directory, &folder_of(&topology))?;
-    let from = project.sources.first().map_or("", |source| source.name.as_str());
+    let first = document.get("services").map_or(0, |services| services.origin.file as usize);
+    let from = sources.get(first).map_or("", |source| source.name.as_str());
     let Imported { text, notes } = import(&tree, &project.name, file_name(from));
     for note in &notes {
         let way: Vec<&str> = note.place.iter().map(String::as_str).collect();
@@ -72,6 +73,7 @@ pub(super) fn run(arguments: &Import, color: Color) -> anyhow::Result<u8> {
         say(&format!("{at}{}\n", note.text));
     }
     let text = allowed(text, &topology, file_name(from))?;
+    tell_env_file(&tree, &project, &options, &topology);
     let differs = check(&text, &topology, &project, &options, &mut world, color)?;
     if to_stdout {
         print(&text)?;
@@ -131,27 +133,13 @@ fn check(
     let Some(compose) = rendered.into_iter().find(|file| file.path == "docker-compose.yml") else { return Ok(true) };
     world.files.texts.insert(file.clone(), compose.content);
     let dot_env = project.directory.join(".env");
-    let has_dot_env = options.env_files.is_empty() && dot_env.is_file();
     let same = Options {
         files: vec![file],
         name: None,
         directory: None,
-        env_files: if has_dot_env { vec![dot_env] } else { options.env_files.clone() },
+        env_files: if options.env_files.is_empty() && dot_env.is_file() { vec![dot_env] } else { options.env_files.clone() },
         ..options.clone()
     };
-    let from_env_file = project.variables.iter().filter(|variable| {
-        variable.value.is_some() && !options.environment.contains_key(&variable.name) && variable.name != "COMPOSE_PROJECT_NAME"
-    });
-    let mut names: Vec<&str> = from_env_file.map(|variable| variable.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if has_dot_env && !names.is_empty() {
-        let names = crate::rules::list(names.into_iter());
-        say(&format!(
-            "note: {names} of `.env` are found beside the rendered file only when Compose is told: `docker compose --env-file .env -f {} …`\n",
-            out.join("docker-compose.yml").display()
-        ));
-    }
     let (again, refused) = load(&same, &world.files)?;
     if let Some(refused) = refused.iter().find(|finding| finding.refused) {
         say(&format!("warning: Compose would refuse what is rendered: {}\n", refused.message));
@@ -162,6 +150,36 @@ fn check(
         say(&format!("warning: rendering changes the project: {difference}\n"));
     }
     Ok(!found.is_empty() || !errors.is_empty())
+}
+
+/// Compose looks for `.env` beside the rendered file, which is elsewhere: what stands in it has to be brought along.
+fn tell_env_file(document: &serde_json::Map<String, Value>, project: &Project, options: &Options, topology: &Path) {
+    let dot_env = project.directory.join(".env");
+    if !options.env_files.is_empty() || !dot_env.is_file() {
+        return;
+    }
+    let mut names: BTreeSet<&str> = project.variables.iter().filter(|v| v.value.is_some()).map(|v| v.name.as_str()).collect();
+    for (_, service) in document.get("services").and_then(Value::as_object).into_iter().flatten() {
+        match service.get("environment") {
+            Some(Value::Object(table)) => names.extend(table.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.as_str())),
+            Some(Value::Array(items)) => names.extend(items.iter().filter_map(Value::as_str).filter(|item| !item.contains('='))),
+            _ => {}
+        }
+    }
+    let is_from_file = |name: &&str| {
+        *name != "COMPOSE_PROJECT_NAME" && project.environment.contains_key(*name) && !options.environment.contains_key(*name)
+    };
+    let names: Vec<&str> = names.into_iter().filter(is_from_file).collect();
+    if !names.is_empty() {
+        let rendered = beside(topology, "generated").join("docker-compose.yml");
+        let env_file = shorter(dot_env, &options.current);
+        say(&format!(
+            "note: `.env` gives {}: Compose finds it for the rendered file when it is named, `docker compose --env-file {} -f {} …`\n",
+            rules::list(names.into_iter()),
+            env_file.display(),
+            rendered.display()
+        ));
+    }
 }
 
 /// Tells the paths of a project from the topology's folder.

@@ -67,6 +67,7 @@ pub(super) fn component(name: &str, host: &str, service: &Map<String, Value>, se
     reader.environment();
     reader.secrets(secrets);
     reader.volumes();
+    reader.tmpfs();
     reader.healthcheck();
     reader.resources();
     reader.scalars();
@@ -306,6 +307,9 @@ impl Reader<'_> {
             }
             None => self.keep("volumes", volumes, "is more than `volumes` can say"),
         }
+    }
+
+    fn tmpfs(&mut self) {
         if let Some(tmpfs) = self.left.shift_remove("tmpfs") {
             let folders = match &tmpfs {
                 Value::Array(items) => items.iter().map(|item| item.as_str().and_then(plain)).collect::<Option<Vec<_>>>(),

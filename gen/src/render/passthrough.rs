@@ -115,12 +115,11 @@ fn as_table(key: &str, value: Value) -> Value {
     }
 }
 
-/// TOML has no `null`: an empty table stands for it.
+/// TOML has no `null`: an empty table stands for it, as the value of a key.
 pub(crate) fn nothing_for_empty(value: Value) -> Value {
     match value {
         Value::Object(map) if map.is_empty() => Value::Null,
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, nothing_for_empty(value))).collect::<Map<_, _>>().into(),
-        Value::Array(items) => items.into_iter().map(nothing_for_empty).collect(),
         other => other,
     }
 }
