@@ -40,7 +40,7 @@ pub(super) fn place(areas: &mut [Area], lines: &[Line]) -> (Vec<Way>, f64, f64) 
     }
     // Parts that nothing connects stand in shelves, about as wide as a screen is.
     let total: f64 = sizes.iter().map(|(width, height)| (width + NODE_GAP) * (height + NODE_GAP)).sum();
-    let widest = sizes.iter().map(|(width, _)| *width).fold((total * 1.8).sqrt(), f64::max);
+    let widest = sizes.iter().map(|(width, _)| *width).fold((total * 1.3).sqrt(), f64::max);
     let (mut x, mut y, mut shelf, mut width) = (0.0, 0.0, 0.0_f64, 0.0_f64);
     for (part, (part_width, part_height)) in parts.iter_mut().zip(sizes) {
         if x > 0.0 && x + part_width > widest {
@@ -120,7 +120,8 @@ fn place_part(part: &[usize], areas: &mut [Area], lines: &[Line], ways: &mut [Wa
             None => layers.push((x, area.width / 2.0)),
         }
     }
-    let reach = |x: f64| layers.iter().find(|(middle, _)| (middle - x).abs() < 0.5).map_or(0.0, |(_, half)| *half);
+    let layer = |x: f64| layers.iter().find(|(middle, _)| (middle - x).abs() < 0.5).map(|(_, half)| *half);
+    let reach = |x: f64| layer(x).unwrap_or_default();
     for (index, line) in own() {
         let points = graph.edge(&line.from.0.to_string(), &line.to.0.to_string(), Some(&index.to_string())).map(|edge| &edge.points);
         let (from, to) = (areas[line.from.0], areas[line.to.0]);
@@ -131,8 +132,8 @@ fn place_part(part: &[usize], areas: &mut [Area], lines: &[Line], ways: &mut [Wa
         let start = (middle(from) + sign * from.width / 2.0, from.y + line.from.1);
         way.push((start, (middle(from) + sign * reach(middle(from)), start.1)));
         let inner = points.map_or(&[][..], |points| points.get(1..points.len().saturating_sub(1)).unwrap_or_default());
-        for point in inner {
-            let half = sign * reach(point.x);
+        // Between two layers nothing is in the way.
+        for (point, half) in inner.iter().filter_map(|point| Some((point, sign * layer(point.x)?))) {
             way.push(((point.x - half, point.y), (point.x + half, point.y)));
         }
         let end = (middle(to) - sign * to.width / 2.0, to.y + line.to.1);

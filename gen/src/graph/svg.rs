@@ -176,7 +176,7 @@ fn draw_node(out: &mut String, node: &Node, area: Area) {
     );
     let middle = x + width / 2.0;
     let mut line = y + PAD + 8.0;
-    let mut say = |out: &mut String, class: &str, anchor: &str, at: f64, line: f64, said: &str| {
+    let say = |out: &mut String, class: &str, anchor: &str, at: f64, line: f64, said: &str| {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         let anchor = if anchor.is_empty() { String::new() } else { format!(" text-anchor=\"{anchor}\"") };
         let _ = write!(out, "<text{class}{anchor} x=\"{}\" y=\"{}\">{}</text>", number(at), number(line), text(said));
