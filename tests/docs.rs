@@ -44,7 +44,8 @@ fn picture_of_a_lint_error() {
 #[test]
 fn picture_of_the_reference() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(["graph", "topology.toml"]).current_dir(&root).output().unwrap();
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(["graph", "topology.toml"]).current_dir(&root).output().unwrap();
     assert_data_eq!(String::from_utf8(output.stdout).unwrap(), checked_in("docs/topology.svg"));
 }
 

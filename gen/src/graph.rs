@@ -145,7 +145,13 @@ pub fn graph(plan: &Plan, findings: &[Located]) -> Graph {
             let from = graph.nodes.len();
             let title = format!("{}{}", published.host_address(), udp(published.protocol));
             ports.insert((format!("{}.{}", component.name, published.endpoint), published.protocol), from);
-            graph.nodes.push(Node { kind: Kind::Published, title, lines: vec!["port of the host".to_owned()], rows: Vec::new(), marks: Vec::new() });
+            graph.nodes.push(Node {
+                kind: Kind::Published,
+                title,
+                lines: vec!["port of the host".to_owned()],
+                rows: Vec::new(),
+                marks: Vec::new(),
+            });
             graph.edges.push(Edge { from: (from, 0), to: (to, row), label: format!("{} {}", published.endpoint, published.port) });
         }
     }

@@ -104,7 +104,7 @@ pub fn import(document: &Map<String, Value>, name: &str, from: &str) -> Imported
         out.key("name", &Value::String(name.to_owned()), "");
     }
     out.table(&["defaults"]);
-    out.key("as_is", &Value::Bool(true), "nothing is added to what stands here; without it: hardening, log rotation, own networks");
+    out.key("as_is", &Value::Bool(true), "nothing is added; `as_is = false` in a component gives it hardening, log rotation, networks");
     for (service, _) in table("services") {
         if let Some(component) = components.remove(service.as_str()) {
             out.section(&["service", &hosts[service.as_str()]], &component.keys);
@@ -172,6 +172,8 @@ fn compare<'v>(before: &'v Value, after: &'v Value, way: &mut Vec<String>, found
 }
 
 fn said(way: &[String], before: Option<&Value>, after: Option<&Value>) -> String {
-    let show = |value: Option<&Value>| value.map_or("missing".to_owned(), |value| format!("`{}`", crate::source::decode::shorten(&value.to_string())));
+    let show = |value: Option<&Value>| {
+        value.map_or("missing".to_owned(), |value| format!("`{}`", crate::source::decode::shorten(&value.to_string())))
+    };
     format!("`{}` was {} and would be {}", way.join("."), show(before), show(after))
 }

@@ -72,7 +72,10 @@ pub(super) fn run(arguments: &Import, color: Color) -> anyhow::Result<u8> {
         let at = node.map_or_else(String::new, |node| place(&sources, node.origin));
         say(&format!("{at}{}\n", note.text));
     }
-    let text = allowed(text, &topology, file_name(from))?;
+    if project.written.iter().any(|document| document.get("version").is_some()) {
+        say("`version` means nothing to Compose any more: left out\n");
+    }
+    let text = allowed(&text, &topology, file_name(from))?;
     tell_env_file(&tree, &project, &options, &topology);
     let differs = check(&text, &topology, &project, &options, &mut world, color)?;
     if to_stdout {
@@ -85,8 +88,8 @@ pub(super) fn run(arguments: &Import, color: Color) -> anyhow::Result<u8> {
 }
 
 /// What lint refuses of a topology stops the rendering, but the original has it too: it is allowed where it stands, and told.
-fn allowed(text: String, topology: &Path, from: &str) -> anyhow::Result<String> {
-    let loaded = load_source(Source::new(topology.display().to_string(), text.as_str()), topology, &WhatIfs::default())?;
+fn allowed(text: &str, topology: &Path, from: &str) -> anyhow::Result<String> {
+    let loaded = load_source(Source::new(topology.display().to_string(), text), topology, &WhatIfs::default())?;
     let is_old = |rule: &str| rules::by_name(rule).is_some_and(|rule| !rule.is_fixed());
     let mut lines: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
     for located in judge(&loaded, topology) {
@@ -99,7 +102,7 @@ fn allowed(text: String, topology: &Path, from: &str) -> anyhow::Result<String> 
     for (index, line) in text.split_inclusive('\n').enumerate() {
         if let Some(rules) = lines.get(&(index + 1)) {
             let rules = rules.iter().copied().collect::<Vec<_>>().join(", ");
-            out.push_str(&format!("# cbwgen: allow({rules}) as in {from}\n"));
+            out.extend(["# cbwgen: allow(", &rules, ") as in ", from, "\n"]);
         }
         out.push_str(line);
     }
@@ -108,14 +111,7 @@ fn allowed(text: String, topology: &Path, from: &str) -> anyhow::Result<String> 
 
 /// Renders what was imported, in memory, and tells how it differs from the original. True when it does, or when it cannot be
 /// rendered.
-fn check(
-    text: &str,
-    topology: &Path,
-    project: &Project,
-    options: &Options,
-    world: &mut lint::World,
-    color: Color,
-) -> anyhow::Result<bool> {
+fn check(text: &str, topology: &Path, project: &Project, options: &Options, world: &mut lint::World, color: Color) -> anyhow::Result<bool> {
     let loaded = load_source(Source::new(topology.display().to_string(), text), topology, &WhatIfs::default())?;
     let findings = judge(&loaded, topology);
     let errors: Vec<_> = findings.into_iter().filter(|located| located.finding.severity == Severity::Error).collect();
@@ -193,9 +189,9 @@ fn retell(document: &mut serde_json::Map<String, Value>, from: &Path, to: &Path)
 
 /// `docker-compose.yml:12: `
 fn place(sources: &[Source], origin: crate::source::Origin) -> String {
-    sources.get(origin.file as usize).map_or_else(String::new, |source| {
-        format!("{}:{}: ", source.name, source.line_column(origin.range().start).line)
-    })
+    sources
+        .get(origin.file as usize)
+        .map_or_else(String::new, |source| format!("{}:{}: ", source.name, source.line_column(origin.range().start).line))
 }
 
 fn file_name(path: &str) -> &str {

@@ -83,14 +83,15 @@ impl Way<'_> {
         }
     }
 
-    fn context(&self, context: Option<&mut Value>) {
+    fn context<'v>(&self, context: impl Into<Option<&'v mut Value>>) {
+        let context = context.into();
         if context.as_ref().is_some_and(|context| !context.as_str().is_some_and(is_remote)) {
             self.path(context);
         }
     }
 
-    fn path(&self, path: Option<&mut Value>) {
-        if let Some(Value::String(path)) = path {
+    fn path<'v>(&self, path: impl Into<Option<&'v mut Value>>) {
+        if let Some(Value::String(path)) = path.into() {
             *path = self.changed(path);
         }
     }
@@ -117,8 +118,8 @@ impl Way<'_> {
     }
 }
 
-fn list(value: Option<&mut Value>) -> &mut [Value] {
-    match value {
+fn list<'v>(value: impl Into<Option<&'v mut Value>>) -> &'v mut [Value] {
+    match value.into() {
         Some(Value::Array(items)) => items,
         _ => &mut [],
     }

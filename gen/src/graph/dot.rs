@@ -8,9 +8,9 @@ use super::{Graph, Kind, Node, short};
 const LONGEST: usize = 80;
 
 pub(super) fn dot(graph: &Graph) -> String {
-    let mut out = format!("digraph {} {{\n", quoted(&[graph.title.clone()]));
+    let mut out = format!("digraph {} {{\n", quoted(std::slice::from_ref(&graph.title)));
     out.push_str("  rankdir=LR; node [shape=box, style=rounded, fontname=monospace]; edge [fontname=monospace];\n");
-    let _ = writeln!(out, "  label={}; labelloc=t;", quoted(&[graph.title.clone()]));
+    let _ = writeln!(out, "  label={}; labelloc=t;", quoted(std::slice::from_ref(&graph.title)));
     for (index, node) in graph.nodes.iter().enumerate() {
         let shape = match node.kind {
             Kind::Published => ", shape=ellipse",

@@ -52,7 +52,7 @@ pub(super) fn place(areas: &mut [Area], lines: &[Line]) -> (Vec<Way>, f64, f64) 
         }
         for (way, line) in ways.iter_mut().zip(lines) {
             if part.contains(&line.from.0) {
-                way.iter_mut().for_each(|(a, b)| (*a, *b) = ((a.0 + x, a.1 + y), (b.0 + x, b.1 + y)));
+                shift(way, x, y);
             }
         }
         x += part_width + NODE_GAP;
@@ -60,6 +60,12 @@ pub(super) fn place(areas: &mut [Area], lines: &[Line]) -> (Vec<Way>, f64, f64) 
         width = width.max(x - NODE_GAP);
     }
     (ways, width, y + shelf)
+}
+
+fn shift(way: &mut Way, x: f64, y: f64) {
+    for (a, b) in way {
+        (*a, *b) = ((a.0 + x, a.1 + y), (b.0 + x, b.1 + y));
+    }
 }
 
 /// What hangs together, the largest first.
@@ -94,8 +100,7 @@ fn place_part(part: &[usize], areas: &mut [Area], lines: &[Line], ways: &mut [Wa
     if let [only] = part {
         return (areas[*only].width, areas[*only].height);
     }
-    let mut graph: Layout<NodeLabel, EdgeLabel> =
-        Layout::with_options(GraphOptions { directed: true, multigraph: true, compound: false });
+    let mut graph: Layout<NodeLabel, EdgeLabel> = Layout::with_options(GraphOptions { directed: true, multigraph: true, compound: false });
     for node in part {
         let Area { width, height, .. } = areas[*node];
         graph.set_node(node.to_string(), Some(NodeLabel { width, height, ..NodeLabel::default() }));
@@ -152,7 +157,7 @@ fn place_part(part: &[usize], areas: &mut [Area], lines: &[Line], ways: &mut [Wa
     }
     let indices: Vec<usize> = own().map(|(index, _)| index).collect();
     for index in indices {
-        ways[index].iter_mut().for_each(|(a, b)| (*a, *b) = ((a.0 - left, a.1 - top), (b.0 - left, b.1 - top)));
+        shift(&mut ways[index], -left, -top);
     }
     (right - left, bottom - top)
 }

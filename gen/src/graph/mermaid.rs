@@ -30,7 +30,9 @@ pub(super) fn mermaid(graph: &Graph) -> String {
     let wrong: Vec<String> = wrong.chain((!graph.marks.is_empty()).then(|| "findings".to_owned())).collect();
     let outside = graph.nodes.iter().enumerate().filter(|(_, node)| node.kind == Kind::Outside).map(|(index, _)| format!("n{index}"));
     let outside: Vec<String> = outside.collect();
-    for (names, class, style) in [(outside, "outside", "stroke-dasharray:5 4"), (wrong, "wrong", "stroke:#cf222e,stroke-width:2px,color:#cf222e")] {
+    for (names, class, style) in
+        [(outside, "outside", "stroke-dasharray:5 4"), (wrong, "wrong", "stroke:#cf222e,stroke-width:2px,color:#cf222e")]
+    {
         if !names.is_empty() {
             let _ = writeln!(out, "  classDef {class} {style}\n  class {} {class}", names.join(","));
         }

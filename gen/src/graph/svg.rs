@@ -51,7 +51,8 @@ pub(super) fn svg(graph: &Graph) -> String {
     );
     let _ = writeln!(out, "<style>{STYLE}</style>");
     out.push_str("<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n");
-    let _ = writeln!(out, "<text class=\"title\" x=\"{MARGIN}\" y=\"{}\">{}</text>", MARGIN + 6.0, text(&short(&graph.title, LONGEST_MARK)));
+    let _ =
+        writeln!(out, "<text class=\"title\" x=\"{MARGIN}\" y=\"{}\">{}</text>", MARGIN + 6.0, text(&short(&graph.title, LONGEST_MARK)));
     let _ = writeln!(out, "<g transform=\"translate({MARGIN} {top})\">");
     for way in &ways {
         draw_way(&mut out, way);
@@ -123,16 +124,8 @@ fn draw_way(out: &mut String, way: &Way) {
     let mut at = *first;
     for (begin, end) in rest {
         let half = f64::midpoint(at.0, begin.0);
-        let _ = write!(
-            out,
-            "C{} {} {} {} {} {}",
-            number(half),
-            number(at.1),
-            number(half),
-            number(begin.1),
-            number(begin.0),
-            number(begin.1)
-        );
+        let _ =
+            write!(out, "C{} {} {} {} {} {}", number(half), number(at.1), number(half), number(begin.1), number(begin.0), number(begin.1));
         if (begin.0 - end.0).abs() > 0.05 {
             let _ = write!(out, "H{}", number(end.0));
         }
@@ -143,12 +136,7 @@ fn draw_way(out: &mut String, way: &Way) {
     let from = rest.last().map_or(*x, |(begin, end)| if (begin.0 - end.0).abs() > 0.05 { begin.0 } else { begin.0 - 1.0 });
     let back = if from <= at.0 { -7.0 } else { 7.0 };
     let (x, y) = at;
-    let _ = writeln!(
-        out,
-        "<path class=\"tip\" d=\"M{} {}l{back} -4v8z\"/>",
-        number(x),
-        number(y)
-    );
+    let _ = writeln!(out, "<path class=\"tip\" d=\"M{} {}l{back} -4v8z\"/>", number(x), number(y));
 }
 
 fn draw_node(out: &mut String, node: &Node, area: Area) {
@@ -185,7 +173,8 @@ fn draw_node(out: &mut String, node: &Node, area: Area) {
         say(out, "title", "middle", middle, line, &short(&node.title, LONGEST));
     } else {
         if node.kind != Kind::Outside {
-            let _ = write!(out, "<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", node.kind.name(), number(x + PAD), number(line - 5.0));
+            let _ =
+                write!(out, "<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"4\"/>", node.kind.name(), number(x + PAD), number(line - 5.0));
         }
         say(out, "title", "", x + PAD + 9.0, line, &short(&node.title, LONGEST));
     }

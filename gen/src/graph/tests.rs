@@ -38,7 +38,10 @@ fn what_lint_warns_of_is_red_where_it_is() {
 #[test]
 fn edges_lead_from_needs_to_endpoints() {
     let loaded = load(
-        Source::new("topology.toml", "[broker.bro]\npublish = [\"frontend\"]\n[worker.wor]\nreplicas = 4\n[client.cli]\n[logger.log]\nvolume = \"logs:/log\"\n"),
+        Source::new(
+            "topology.toml",
+            "[broker.bro]\npublish = [\"frontend\"]\n[worker.wor]\nreplicas = 4\n[client.cli]\n[logger.log]\nvolume = \"logs:/log\"\n",
+        ),
         "demo",
         &WhatIf::default(),
     );
@@ -72,7 +75,8 @@ fn nothing_lies_on_anything() {
         };
         let mut areas: Vec<Area> = (0..nodes).map(|_| size(&mut number)).collect();
         // The last is a star; the others have circles and edges twice too.
-        let ends = |number: &mut dyn FnMut(usize) -> usize, edge: usize| if seed == 6 { (edge + 1, 0) } else { (number(nodes), number(nodes)) };
+        let ends =
+            |number: &mut dyn FnMut(usize) -> usize, edge: usize| if seed == 6 { (edge + 1, 0) } else { (number(nodes), number(nodes)) };
         let lines: Vec<Line> = (0..edges)
             .map(|edge| ends(&mut number, edge))
             .filter(|(from, to)| from != to)
@@ -99,7 +103,9 @@ fn nothing_lies_on_anything() {
                 }
             }
             for (index, area) in areas.iter().enumerate() {
-                let inside = |(x, y): &(f64, f64)| *x > area.x + 0.6 && *x < area.x + area.width - 0.6 && *y > area.y + 0.6 && *y < area.y + area.height - 0.6;
+                let inside = |(x, y): &(f64, f64)| {
+                    *x > area.x + 0.6 && *x < area.x + area.width - 0.6 && *y > area.y + 0.6 && *y < area.y + area.height - 0.6
+                };
                 let own = index == line.from.0 || index == line.to.0;
                 assert!(own || !points.iter().any(inside), "{seed}: {line:?} runs through {area:?}");
             }
@@ -148,7 +154,10 @@ fn dot_has_quoted_texts_only() {
 
 #[test]
 fn what_nobody_could_read_is_not_drawn() {
-    let topology: String = (0..=MOST).map(|number| format!("[service.s{number}]\nimage = \"x:1\"\n")).collect();
+    let mut topology = String::new();
+    for number in 0..=MOST {
+        topology.push_str(&["[service.s", &number.to_string(), "]\nimage = \"x:1\"\n"].concat());
+    }
     let loaded = load(Source::new("topology.toml", topology), "demo", &WhatIf::default());
     let error = draw(&loaded.plan, &[], Format::Svg).unwrap_err();
     assert_eq!(error.to_string(), "1001 components are more than the 1000 that a picture can show; `cbwgen plan` lists them");

@@ -35,9 +35,29 @@ const NAMES: &[(u16, &str)] = &[
 
 /// The keys of a component in the order in which people read them.
 const ORDER: [&str; 19] = [
-    "service", "image", "build", "command", "replicas", "ports", "publish", "needs", "env", "secrets", "volumes", "tmpfs", "healthcheck", "resources",
-    "restart", "user", "read_only", "cap_add", "stop_grace",
+    "service",
+    "image",
+    "build",
+    "command",
+    "replicas",
+    "ports",
+    "publish",
+    "needs",
+    "env",
+    "secrets",
+    "volumes",
+    "tmpfs",
+    "healthcheck",
+    "resources",
+    "restart",
+    "user",
+    "read_only",
+    "cap_add",
+    "stop_grace",
 ];
+
+/// Endpoints by name: the port, and whether it is one of UDP.
+type Endpoints = IndexMap<String, (u16, bool)>;
 
 /// A service in the words of a topology.
 #[derive(Debug, Default)]
@@ -49,13 +69,19 @@ pub(super) struct Component {
     /// Secrets that its own keys name.
     pub secrets: BTreeSet<String>,
     /// Its endpoints by name.
-    endpoints: IndexMap<String, (u16, bool)>,
+    endpoints: Endpoints,
     /// Whether the engine asks it whether it works, as far as its own keys say.
     checked: bool,
 }
 
 /// Makes a component of a service. What others say of it comes later: see [`bind`].
-pub(super) fn component(name: &str, host: &str, service: &Map<String, Value>, secrets: &Map<String, Value>, notes: &mut Vec<Note>) -> Component {
+pub(super) fn component(
+    name: &str,
+    host: &str,
+    service: &Map<String, Value>,
+    secrets: &Map<String, Value>,
+    notes: &mut Vec<Note>,
+) -> Component {
     let mut reader = Reader { name, left: service.clone(), compose: Map::new(), component: Component::default(), notes };
     if name != host {
         reader.say("service", name);
@@ -220,9 +246,11 @@ impl Reader<'_> {
             self.keep("expose", exposed, "is more than `ports` can say");
         }
         if !self.component.endpoints.is_empty() {
-            let ports = self.component.endpoints.iter().map(|(name, (port, udp))| {
-                (name.clone(), if *udp { json!(format!("{port}/udp")) } else { json!(port) })
-            });
+            let ports = self
+                .component
+                .endpoints
+                .iter()
+                .map(|(name, (port, udp))| (name.clone(), if *udp { json!(format!("{port}/udp")) } else { json!(port) }));
             let ports: Map<String, Value> = ports.collect();
             self.say("ports", ports);
         }
@@ -330,7 +358,9 @@ impl Reader<'_> {
                 let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
                 match words[..] {
                     ["CMD-SHELL", line] => shell(line),
-                    ["CMD", _, ..] => words[1..].iter().map(|word| with_variables(word)).collect::<Option<Vec<_>>>().map(|words| json!(words)),
+                    ["CMD", _, ..] => {
+                        words[1..].iter().map(|word| with_variables(word)).collect::<Option<Vec<_>>>().map(|words| json!(words))
+                    }
                     _ => None,
                 }
             }
@@ -434,8 +464,13 @@ impl Reader<'_> {
 }
 
 /// Says what components need: what they are linked to or wait for is bound where it listens on one port.
-pub(super) fn bind(services: &Map<String, Value>, components: &mut BTreeMap<&str, Component>, hosts: &BTreeMap<&str, String>, notes: &mut Vec<Note>) {
-    let listens: BTreeMap<String, (IndexMap<String, (u16, bool)>, bool)> =
+pub(super) fn bind(
+    services: &Map<String, Value>,
+    components: &mut BTreeMap<&str, Component>,
+    hosts: &BTreeMap<&str, String>,
+    notes: &mut Vec<Note>,
+) {
+    let listens: BTreeMap<String, (Endpoints, bool)> =
         components.iter().map(|(name, component)| ((*name).to_owned(), (component.endpoints.clone(), component.checked))).collect();
     for (name, component) in components.iter_mut() {
         let Some(service) = services.get(*name) else { continue };
@@ -463,7 +498,9 @@ pub(super) fn bind(services: &Map<String, Value>, components: &mut BTreeMap<&str
             let healthy = listens.get(target.as_str()).is_some_and(|(_, checked)| *checked);
             let condition = |healthy: bool| if healthy { "service_healthy" } else { "service_started" };
             let wanted_condition = wanted.get("condition").and_then(Value::as_str).unwrap_or("service_started");
-            let plain = wanted.as_object().is_some_and(|need| need.iter().all(|(key, value)| key == "condition" || (key == "required" && *value == true)));
+            let plain = wanted
+                .as_object()
+                .is_some_and(|need| need.iter().all(|(key, value)| key == "condition" || (key == "required" && *value == true)));
             if derived && plain && condition(healthy) == wanted_condition {
                 continue;
             }
@@ -472,13 +509,18 @@ pub(super) fn bind(services: &Map<String, Value>, components: &mut BTreeMap<&str
             kept.insert(target.clone(), need.into());
         }
         let component = &mut component.keys;
-        let mut compose = component.shift_remove("compose").and_then(|compose| if let Value::Object(map) = compose { Some(map) } else { None }).unwrap_or_default();
+        let mut compose = component
+            .shift_remove("compose")
+            .and_then(|compose| if let Value::Object(map) = compose { Some(map) } else { None })
+            .unwrap_or_default();
         if compose.shift_remove("depends_on").is_some() {
             notes.retain(|note| note.place != ["services", *name, "depends_on"]);
         }
         for target in kept.keys() {
             let why = match listens.get(target) {
-                Some(_) if hosts.get(target.as_str()).is_some_and(|host| needs.contains_key(host)) => "is another condition than `needs` makes",
+                Some(_) if hosts.get(target.as_str()).is_some_and(|host| needs.contains_key(host)) => {
+                    "is another condition than `needs` makes"
+                }
                 Some((endpoints, _)) if endpoints.is_empty() => "cannot be said by `needs`: it is not known where that listens",
                 Some(_) => "cannot be said by `needs`: that listens on several ports",
                 None => "cannot be said by `needs`",
@@ -504,9 +546,10 @@ pub(super) fn bind(services: &Map<String, Value>, components: &mut BTreeMap<&str
 }
 
 /// The endpoint of a target that a service's own variables or command name: the target's name and one of its ports stand there.
-fn named_endpoint<'e>(service: &Value, target: &str, endpoints: &'e IndexMap<String, (u16, bool)>) -> Option<&'e str> {
+fn named_endpoint<'e>(service: &Value, target: &str, endpoints: &'e Endpoints) -> Option<&'e str> {
     let mut words: BTreeSet<String> = BTreeSet::new();
-    let mut add = |text: &str| words.extend(text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).map(str::to_owned));
+    let mut add =
+        |text: &str| words.extend(text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).map(str::to_owned));
     for key in ["environment", "command"] {
         match service.get(key) {
             Some(Value::Object(table)) => table.values().filter_map(scalar).for_each(|text| add(&text)),

@@ -256,8 +256,11 @@ fn networks(plan: &mut Plan) {
             broker.alias = Some((network.clone(), network));
         }
     }
-    let alone: Vec<String> =
-        plan.deployed().filter(|component| component.networks.is_empty() && !component.as_is).map(|component| component.name.clone()).collect();
+    let alone: Vec<String> = plan
+        .deployed()
+        .filter(|component| component.networks.is_empty() && !component.as_is)
+        .map(|component| component.name.clone())
+        .collect();
     if !alone.is_empty() {
         for name in &alone {
             if let Some(component) = plan.components.get_mut(name) {
@@ -273,16 +276,32 @@ fn networks(plan: &mut Plan) {
 
 /// The networks that components bring along, in Compose's own words.
 fn brought_networks(plan: &mut Plan, networks: &mut IndexMap<String, Network>) {
-    for component in plan.components.values_mut().filter(|component| component.as_is && component.is_deployed()) {
+    let is_as_is = |plan: &Plan, name: &str| plan.component(name).is_some_and(|component| component.as_is);
+    let mut joining: Vec<(String, Vec<String>)> = Vec::new();
+    for component in plan.components.values().filter(|component| component.as_is && component.is_deployed()) {
         let names: Vec<String> = match component.compose.get("networks") {
             Some(serde_json::Value::Array(names)) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             Some(serde_json::Value::Object(names)) => names.keys().cloned().collect(),
             _ if component.compose.contains_key("network_mode") => Vec::new(),
             _ => vec!["default".to_owned()],
         };
+        // What it needs must be where it is, if that has other networks by itself.
+        for binding in &component.bindings {
+            if let Target::Component { name, .. } = &binding.target
+                && !is_as_is(plan, name)
+            {
+                joining.push((name.clone(), names.clone()));
+            }
+        }
+        joining.push((component.name.clone(), names));
+    }
+    for (member, names) in joining {
+        let Some(component) = plan.components.get_mut(&member) else { continue };
         for name in names {
             let network = networks.entry(name.clone()).or_insert_with(|| Network { members: Vec::new(), brought: true });
-            network.members.push(component.name.clone());
+            if !network.members.contains(&member) {
+                network.members.push(member.clone());
+            }
             if !component.networks.contains(&name) {
                 component.networks.push(name);
             }

@@ -33,9 +33,10 @@ pub(super) fn apply(plan: &Plan, project: &mut Project, options: &Options) {
         if let Some(more) = services.remove(&service.name) {
             merge(&mut all, more);
         }
-        let Value::Object(all) = told_from(all, options) else { continue };
+        let Value::Object(all) = told_from(&all, options) else { continue };
         // Compose itself makes a service wait for those that it is linked to.
-        let linked = |name: &str| all.get("links").and_then(Value::as_array).is_some_and(|links| links.iter().any(|link| is_link_to(link, name)));
+        let linked =
+            |name: &str| all.get("links").and_then(Value::as_array).is_some_and(|links| links.iter().any(|link| is_link_to(link, name)));
         if service.as_is {
             service.depends_on.retain(|need| !linked(&need.name));
         }
@@ -45,8 +46,7 @@ pub(super) fn apply(plan: &Plan, project: &mut Project, options: &Options) {
         }
         service.compose = all.into_iter().map(|(key, value)| Extra { value: over(taken(service, &key), &key, value), name: key }).collect();
     }
-    let services: Map<String, Value> =
-        services.into_iter().map(|(name, service)| (name, told_from(service, options))).collect();
+    let services: Map<String, Value> = services.into_iter().map(|(name, service)| (name, told_from(&service, options))).collect();
     project.services_as_they_are = services.into_iter().map(|(name, value)| Extra { name, value: nothing_for_empty(value) }).collect();
     let (way, join) = way(options);
     retell(&mut root, &way, &join);
@@ -61,7 +61,7 @@ fn way(options: &Options) -> (String, impl Fn(&str) -> String) {
 }
 
 /// A service with its paths told from the folder of the generated files.
-fn told_from(service: Value, options: &Options) -> Value {
+fn told_from(service: &Value, options: &Options) -> Value {
     let mut document = Map::from_iter([("services".to_owned(), json!({ "it": service }))]);
     let (way, join) = way(options);
     retell(&mut document, &way, &join);
@@ -184,10 +184,9 @@ fn taken(service: &mut Service, key: &str) -> Option<Value> {
             }
             check
         }),
-        "logging" => some(
-            take(&mut service.rotate_logs),
-            json!({ "driver": "json-file", "options": { "max-size": "10m", "max-file": "3" } }),
-        ),
+        "logging" => {
+            some(take(&mut service.rotate_logs), json!({ "driver": "json-file", "options": { "max-size": "10m", "max-file": "3" } }))
+        }
         "restart" => some(!service.restart.is_empty(), json!(take(&mut service.restart))),
         "stop_grace_period" => some(!service.stop_grace_period.is_empty(), json!(take(&mut service.stop_grace_period))),
         "user" => service.user.take().map(|user| json!(user)),
@@ -225,5 +224,5 @@ fn table(entries: Map<String, Value>) -> Option<Value> {
 }
 
 fn list(items: Vec<String>) -> Option<Value> {
-    (!items.is_empty()).then(|| json!(items))
+    (!items.is_empty()).then(|| items.into())
 }

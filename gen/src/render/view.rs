@@ -38,6 +38,7 @@ pub struct Project {
 
 /// One of `project.services`. What is empty or `none` is not said in the Compose file.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the template")]
 pub struct Service {
     /// The component's name.
     pub name: String,
@@ -180,6 +181,8 @@ pub(super) fn project(plan: &Plan, options: &Options) -> Project {
 fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Options) -> Service {
     let built = component.is_built_here();
     let as_is = component.as_is;
+    // Networks that it brings along are told with others only: a list that is not there stands for the default one.
+    let joins = component.networks.iter().any(|name| plan.networks.get(name).is_some_and(|network| !network.brought));
     // What was imported has Compose's own variables everywhere.
     let words = |words: &[String]| words.iter().map(|word| if as_is { interpolated(word) } else { literal(word) }).collect::<Vec<_>>();
     Service {
@@ -220,7 +223,7 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
         networks: component
             .networks
             .iter()
-            .filter(|name| plan.networks.get(*name).is_some_and(|network| !network.brought))
+            .filter(|_| !as_is || joins)
             .map(|name| {
                 let alias = component.alias.iter().filter(|(network, _)| network == name).map(|(_, alias)| alias.clone());
                 Attachment { name: name.clone(), aliases: alias.collect() }
