@@ -40,6 +40,15 @@ fn picture_of_a_lint_error() {
     assert_data_eq!(picture, checked_in("docs/lint-error.svg"));
 }
 
+/// The picture of the reference in the README.
+#[test]
+fn picture_of_the_reference() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_cbwgen")).args(["graph", "topology.toml"]).current_dir(&root).output().unwrap();
+    assert_data_eq!(String::from_utf8(output.stdout).unwrap(), checked_in("docs/topology.svg"));
+}
+
 /// An editor that knows the schema accepts what the program accepts: every example is valid against it.
 #[test]
 fn examples_are_valid_against_the_schema() {

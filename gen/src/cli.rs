@@ -6,6 +6,8 @@
 
 mod compose;
 mod fault;
+mod graph;
+mod import;
 mod lint;
 mod run;
 mod status;
@@ -65,6 +67,8 @@ enum Command {
     /// What `docker compose` does with a project
     #[command(subcommand)]
     Compose(compose::Compose),
+    /// Make a topology of an existing Compose project
+    Import(import::Import),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
     /// Run a topology as local processes, without Docker
@@ -77,6 +81,8 @@ enum Command {
     Fault(fault::Arguments),
     /// Replace the instances of a component by new builds, so that service goes on
     Update(update::Update),
+    /// Draw the plan: components, endpoints, bindings, networks, ports, volumes, and what lint warns of
+    Graph(graph::Graph),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -210,7 +216,9 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Lint(arguments) => lint::run(arguments, cli.color),
         Command::Compose(command) => compose::run(command, cli.color),
+        Command::Import(arguments) => import::run(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
+        Command::Graph(arguments) => graph::run(arguments),
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Lsp => {
             let orderly = crate::lsp::serve(std::io::stdin().lock(), std::io::stdout().lock())?;

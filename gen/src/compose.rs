@@ -21,6 +21,7 @@ pub mod path;
 pub mod paths;
 pub mod ports;
 pub mod problem;
+pub mod relative;
 pub mod schema;
 pub mod surroundings;
 pub mod template;

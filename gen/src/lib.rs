@@ -11,6 +11,8 @@ pub mod facts;
 pub mod finding;
 pub mod firewall;
 pub mod fix;
+pub mod graph;
+pub mod import;
 pub mod lint;
 pub mod live;
 pub mod lsp;

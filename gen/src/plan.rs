@@ -49,6 +49,8 @@ pub struct Plan {
     pub nodes: IndexMap<NodeName, Node>,
     /// What is promised.
     pub sla: Option<Sla>,
+    /// What the Compose file says at its top beside what is generated.
+    pub compose: serde_json::Map<String, serde_json::Value>,
     /// False when something could not be resolved. Checks that conclude from what is *missing* then stay silent.
     pub complete: bool,
 }
@@ -112,6 +114,12 @@ pub struct Component {
     pub cap_add: Vec<String>,
     /// How long it may take to end.
     pub stop_grace: Duration,
+    /// How Compose calls it, which is its host name for the others.
+    pub service: String,
+    /// Whether nothing is written that the file does not say.
+    pub as_is: bool,
+    /// Keys of Compose that are merged into what is written.
+    pub compose: serde_json::Map<String, serde_json::Value>,
 }
 
 /// How a component's image comes about.
@@ -131,6 +139,8 @@ pub enum ImageSource {
     Program(Box<Program>),
     /// A ready image.
     Ready(String),
+    /// `compose` says it, in Compose's own words.
+    Compose,
 }
 
 /// Somebody else's program with its texts resolved.
@@ -269,14 +279,40 @@ pub enum Condition {
 pub struct Healthcheck {
     /// As Compose's `test`: `["CMD", …]` or `["CMD-SHELL", "…"]`.
     pub test: Vec<String>,
-    /// Between two checks.
-    pub interval: Duration,
+    /// Between two checks. `None` here and below: as the engine does by itself.
+    pub interval: Option<Duration>,
     /// For one check.
-    pub timeout: Duration,
+    pub timeout: Option<Duration>,
     /// Failures in a row that make it unhealthy.
-    pub retries: u16,
+    pub retries: Option<u16>,
     /// How long failures do not count after the start.
-    pub start_period: Duration,
+    pub start_period: Option<Duration>,
+}
+
+impl Healthcheck {
+    /// Between two checks, with the engine's own time where the plan says none (Dockerfile reference, `HEALTHCHECK`).
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.interval.unwrap_or(Duration::from_millis(30_000))
+    }
+
+    /// For one check, with the engine's own time.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_millis(30_000))
+    }
+
+    /// Failures in a row, with the engine's own number.
+    #[must_use]
+    pub fn retries(&self) -> u16 {
+        self.retries.unwrap_or(3)
+    }
+
+    /// How long failures do not count, with the engine's own time.
+    #[must_use]
+    pub fn start_period(&self) -> Duration {
+        self.start_period.unwrap_or(Duration::from_millis(0))
+    }
 }
 
 /// A network and who is on it.
@@ -284,6 +320,8 @@ pub struct Healthcheck {
 pub struct Network {
     /// Components, the listening one first.
     pub members: Vec<String>,
+    /// Whether its members bring it along in `compose`, so that it is not generated.
+    pub brought: bool,
 }
 
 /// A broker and who is bound to it.
@@ -343,7 +381,7 @@ impl Component {
     /// Whether its image is built here, so that it runs as our user.
     #[must_use]
     pub fn is_built_here(&self) -> bool {
-        !matches!(self.image, ImageSource::Ready(_))
+        !matches!(self.image, ImageSource::Ready(_) | ImageSource::Compose)
     }
 
     /// The binding of a need.

@@ -15,6 +15,7 @@
 //! | `quoted` | a value of `ENV` and `LABEL` | the text in quotes; `${VAR}` stays |
 //! | `exec` | `CMD`, `ENTRYPOINT` | the exec form, `["node", "broker"]` |
 //! | `paths` | `COPY` | the paths, in exec form where they need it |
+//! | `block` | a value in YAML | the value in lines of its own, indented by so many spaces |
 //! | `run` | `RUN` | the command, in exec form where the builder would misread it |
 //!
 //! What was rendered is read back and compared with the plan before anybody may write it: see [`readback`].
@@ -24,7 +25,8 @@ pub mod dockerfile;
 mod header;
 mod images;
 pub mod kubernetes;
-mod paths;
+pub(crate) mod passthrough;
+pub(crate) mod paths;
 pub mod readback;
 mod script;
 mod shell;

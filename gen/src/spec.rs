@@ -19,7 +19,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Se
 
 use crate::source::decode::{Located, Mistake, decode};
 use crate::source::{Node as Tree, Value, pointer};
-use values::{Command, Duration, EnvName, EnvValue, LabelText, ListenPort, Name, NodeName, Port, Publish, Size, Volume};
+use values::{Command, Duration, EnvName, EnvValue, LabelText, ListenPort, Name, NodeName, Passthrough, Port, Publish, Size, Volume};
 
 /// The deployment of a message-based system, in a few lines.
 #[derive(Debug, Clone, Default, DeriveDeserialize, JsonSchema)]
@@ -54,6 +54,8 @@ pub struct Spec {
     pub scenario: IndexMap<Name, Scenario>,
     /// The severity of rules: `unpinned-image = "allow"`.
     pub lints: IndexMap<String, Level>,
+    /// What the Compose file says at its top beside what is generated, in Compose's own words: `networks`, `volumes`, `x-…`.
+    pub compose: Passthrough,
 }
 
 /// Declares a table of a component: its own keys, then those that every component has.
@@ -107,6 +109,15 @@ macro_rules! component {
             /// How long it may take to end before it is killed. Default: `10s`.
             #[schemars(extend("default" = "10s"))]
             pub stop_grace: Option<Duration>,
+            /// How the service is called in Compose, where that is no host name: `my_app`. Default: the component's name.
+            pub service: Option<String>,
+            /// Whether nothing is written that is not said here: no default restart policy, user, labels, log rotation or
+            /// hardening, no networks of its own, no variables for `needs`. Texts mean what they mean in Compose. `cbwgen import`
+            /// says so of what it read. Default: what `[defaults]` says, or false.
+            pub as_is: Option<bool>,
+            /// Keys of Compose that have no key of their own here: `{ hostname = "web", shm_size = "64m" }`. Tables are merged
+            /// key by key into what is generated, anything else replaces it.
+            pub compose: Passthrough,
         }
 
         impl $table {
@@ -133,6 +144,9 @@ macro_rules! component {
                     tmpfs: std::mem::take(&mut self.tmpfs),
                     cap_add: std::mem::take(&mut self.cap_add),
                     stop_grace: self.stop_grace.take(),
+                    service: self.service.take(),
+                    as_is: self.as_is.take(),
+                    compose: std::mem::take(&mut self.compose),
                 }
             }
         }
@@ -163,6 +177,9 @@ pub struct Common {
     pub tmpfs: Vec<String>,
     pub cap_add: Vec<String>,
     pub stop_grace: Option<Duration>,
+    pub service: Option<String>,
+    pub as_is: Option<bool>,
+    pub compose: Passthrough,
 }
 
 component! {
@@ -813,6 +830,8 @@ pub struct Defaults {
     pub logger: Option<LoggerChoice>,
     /// The most that one instance may use.
     pub resources: Option<Resources>,
+    /// Whether nothing is added to what stands in the component's own table.
+    pub as_is: bool,
 }
 
 /// How our own programs are built.
@@ -901,7 +920,7 @@ pub fn read(mut root: Tree) -> (Spec, Vec<Located>) {
 #[must_use]
 pub fn looks_like_topology(text: &str) -> bool {
     const COMPONENTS: [&str; 6] = ["broker", "worker", "client", "logger", "service", "external"];
-    const OTHERS: [&str; 7] = ["defaults", "host", "image", "lints", "node", "scenario", "sla"];
+    const OTHERS: [&str; 8] = ["compose", "defaults", "host", "image", "lints", "node", "scenario", "sla"];
     let headers = || text.lines().filter_map(|line| line.trim_start().strip_prefix('['));
     let mut tables = headers().map(|header| header.split(['.', ']']).next().unwrap_or_default().trim());
     let is_component = |header: &str| header.split_once('.').is_some_and(|(table, _)| COMPONENTS.contains(&table.trim()));

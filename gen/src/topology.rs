@@ -1,5 +1,7 @@
 //! The topology as meant: every component in one list, defaults applied, what-ifs applied, contradictions told.
 
+mod passthrough;
+
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
@@ -7,7 +9,7 @@ use indexmap::IndexMap;
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
-use crate::spec::values::{Duration, EnvName, Name, NodeName, Volume};
+use crate::spec::values::{Duration, EnvName, Name, NodeName, Passthrough, Volume};
 use crate::spec::{
     Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Node, Replicas, Resources, Restart, Sla, Spec,
 };
@@ -31,6 +33,8 @@ pub struct Topology {
     pub sla: Option<Sla>,
     /// The image that our own programs stand on.
     pub base: String,
+    /// What the Compose file says at its top beside what is generated.
+    pub compose: Passthrough,
 }
 
 /// A component before it is bound to others.
@@ -128,7 +132,8 @@ pub struct WhatIf {
 #[must_use]
 pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
     let mut findings = Vec::new();
-    let Spec { name, broker, worker, client, logger, service, external, image, host, node, defaults, sla, scenario, lints: _ } = spec;
+    let Spec { name, broker, worker, client, logger, service, external, image, host, node, defaults, sla, scenario, lints: _, compose } =
+        spec;
     let mut components = Vec::new();
     let has_logger = !logger.is_empty();
     let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
@@ -168,10 +173,12 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         nodes: node,
         sla,
         base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
+        compose,
     };
     check_names(&topology, &mut findings);
     check_contradictions(&topology, &mut findings);
     check_nodes(&topology, &mut findings);
+    passthrough::check(&topology, &mut findings);
     for (scenario, table) in &scenario {
         for name in table.scale.keys() {
             if !topology.components.iter().any(|component| component.name.as_str() == name) {
@@ -218,12 +225,16 @@ fn component(name: Name, role: Role, mut keys: Common, defaults: &Defaults, has_
         Some(BuildMode::Source) => Build::Source,
         Some(BuildMode::Static) | None => Build::Static,
     });
+    let as_is = keys.as_is.unwrap_or(defaults.as_is);
+    keys.as_is = Some(as_is);
     let restart = keys.restart.or(match role {
+        // The engine's own default.
+        _ if as_is => Some(Restart::No),
         // A client ends when it has its answers; starting it again would ask them all again.
         Role::Client { .. } => Some(Restart::No),
         _ => defaults.restart,
     });
-    let resources = keys.resources.take().or_else(|| defaults.resources.clone()).unwrap_or_default();
+    let resources = keys.resources.take().or_else(|| defaults.resources.clone().filter(|_| !as_is)).unwrap_or_default();
     Component {
         pointer: pointer([role.name(), name.as_str()]),
         replicas: keys.replicas.map_or(1, |replicas| replicas.0),
@@ -287,7 +298,7 @@ fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
                 Place::key_of(place, "image"),
             );
         }
-        if component.role == Role::Service && !program && component.keys.image.is_none() {
+        if component.role == Role::Service && !program && component.keys.image.is_none() && !told_by_compose(component) {
             wrong(
                 format!("service `{name}` has neither `image` nor `build`"),
                 "there is nothing that could run",
@@ -343,6 +354,16 @@ fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
                 );
             }
         }
+        if let Some(service) = &component.keys.service
+            && !is_service_name(service)
+        {
+            wrong(
+                format!("`{}` cannot be the name of a service", crate::source::decode::shorten(service)),
+                "Compose would refuse the whole project",
+                "use letters, digits, `_`, `.` and `-`".to_owned(),
+                Place::value_of(place, "service"),
+            );
+        }
         if let Some(user) = &component.keys.user
             && !is_numeric_user(user)
         {
@@ -354,6 +375,16 @@ fn check_contradictions(topology: &Topology, findings: &mut Vec<Finding>) {
             );
         }
     }
+}
+
+/// Whether `compose` says what runs.
+fn told_by_compose(component: &Component) -> bool {
+    ["image", "build", "provider"].iter().any(|key| component.keys.compose.0.contains_key(*key))
+}
+
+/// As Compose takes them.
+fn is_service_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
 fn is_numeric_user(user: &str) -> bool {

@@ -137,6 +137,25 @@ pub fn apply(out: &Path, files: &[File], force: bool) -> Result<Outcome, Error> 
     result
 }
 
+/// Writes one file that is no generated one, whole or not at all. Without `replace`, a file that is there stays, and that is an
+/// error.
+pub fn one(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(STAGED.0).suffix(STAGED.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As for any new file: the user's umask decides.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.as_file().sync_all()?;
+    let persisted = if replace { temporary.persist(path) } else { temporary.persist_noclobber(path) };
+    persisted.map(drop).map_err(|error| error.error)
+}
+
 /// What [`apply`] would change, as a unified diff; empty when everything is up to date.
 pub fn diff(out: &Path, files: &[File]) -> Result<String, Error> {
     let folder = Folder { out, made: Vec::new(), many: false };

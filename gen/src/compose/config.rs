@@ -88,8 +88,9 @@ fn each(node: &Node, one: impl Fn(&Node) -> Json) -> Json {
     Json::Object(node.entries().map(|(name, entry)| (name.to_owned(), one(&entry.node))).collect())
 }
 
-/// A value as it is.
-fn plain(node: &Node) -> Json {
+/// A value as it is, without its places.
+#[must_use]
+pub fn plain(node: &Node) -> Json {
     match &node.value {
         Value::Null | Value::Wrong => Json::Null,
         Value::Bool(value) => Json::Bool(*value),

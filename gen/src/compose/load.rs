@@ -4,6 +4,7 @@
 mod environment;
 mod extends;
 mod include;
+mod written;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path as FilePath, PathBuf};
@@ -16,6 +17,8 @@ use super::path::Path;
 use super::paths::{self, Base};
 use super::problem::Problems;
 use super::tree::{Entry, Map, Node, Value};
+pub use written::written;
+
 use super::{Project, canonical, consistency, dotenv, normalize, types, validate};
 use crate::finding::{Finding, Place, Severity, did_you_mean};
 use crate::rules;
@@ -69,40 +72,12 @@ pub fn usual_files(folder: &FilePath, files: &dyn Files) -> Vec<PathBuf> {
 
 /// Reads a project. An error is a file of the command line that cannot be read; all else becomes findings.
 pub fn load(options: &Options, files: &dyn Files) -> Result<(Project, Vec<Finding>), ReadError> {
-    let mut loader = Loader {
-        files,
-        home: options.environment.get("HOME").cloned(),
-        project: Project::default(),
-        problems: Problems::default(),
-        documents: HashMap::new(),
-        scopes: Vec::new(),
-        known_scopes: HashMap::new(),
-        again: MAX_AGAIN,
-        copies: MAX_COPIES,
-    };
-    let mut environment: Environment = options.environment.clone().into_iter().collect();
-    let folder = options.directory.as_ref().map_or_else(|| options.current.clone(), |folder| paths::join(&options.current, folder));
-    if options.files.is_empty() {
-        // `COMPOSE_FILE` may stand in the `.env` of where the user is.
-        loader.dot_env(options, &folder, &mut environment)?;
-    }
-    let named = files_of(options, &environment, &folder, files)?;
-    let directory = match (&options.directory, named.first()) {
-        (Some(_), _) => folder.clone(),
-        (None, Some(file)) if file.as_os_str() != "-" => file.parent().map_or_else(|| options.current.clone(), FilePath::to_owned),
-        _ => options.current.clone(),
-    };
-    if !options.files.is_empty() || (directory != folder && options.env_files.is_empty()) {
-        loader.dot_env(options, &directory, &mut environment)?;
-    }
-    loader.project.directory.clone_from(&directory);
+    let (mut loader, mut environment, named) = Loader::start(options, files)?;
+    let directory = loader.project.directory.clone();
     let profiles = match environment.get("COMPOSE_PROFILES") {
         Some(profiles) if options.profiles.is_empty() => profiles.split(',').map(|name| name.trim().to_owned()).collect(),
         _ => options.profiles.clone(),
     };
-    for file in &named {
-        loader.read(file)?;
-    }
     let name = loader.name(options, &named, &mut environment);
     let mut root = loader.model(&named, &directory, &environment, &mut Vec::new())?;
     let first = named.first().and_then(|file| loader.documents.get(file)).map_or(0, |(file, _)| *file);
@@ -173,6 +148,46 @@ struct Loader<'f> {
     again: usize,
     /// How many values may still be copied: see [`MAX_COPIES`].
     copies: usize,
+    /// When nothing is resolved (see [`written`]): the folder that relative paths are told from.
+    as_written: Option<PathBuf>,
+}
+
+impl<'f> Loader<'f> {
+    /// Reads the files of the command line, and finds out where the project is and which variables it has.
+    fn start(options: &Options, files: &'f dyn Files) -> Result<(Self, Environment, Vec<PathBuf>), ReadError> {
+        let mut loader = Loader {
+            files,
+            home: options.environment.get("HOME").cloned(),
+            project: Project::default(),
+            problems: Problems::default(),
+            documents: HashMap::new(),
+            scopes: Vec::new(),
+            known_scopes: HashMap::new(),
+            again: MAX_AGAIN,
+            copies: MAX_COPIES,
+            as_written: None,
+        };
+        let mut environment: Environment = options.environment.clone().into_iter().collect();
+        let folder = options.directory.as_ref().map_or_else(|| options.current.clone(), |folder| paths::join(&options.current, folder));
+        if options.files.is_empty() {
+            // `COMPOSE_FILE` may stand in the `.env` of where the user is.
+            loader.dot_env(options, &folder, &mut environment)?;
+        }
+        let named = files_of(options, &environment, &folder, files)?;
+        let directory = match (&options.directory, named.first()) {
+            (Some(_), _) => folder.clone(),
+            (None, Some(file)) if file.as_os_str() != "-" => file.parent().map_or_else(|| options.current.clone(), FilePath::to_owned),
+            _ => options.current.clone(),
+        };
+        if !options.files.is_empty() || (directory != folder && options.env_files.is_empty()) {
+            loader.dot_env(options, &directory, &mut environment)?;
+        }
+        loader.project.directory = directory;
+        for file in &named {
+            loader.read(file)?;
+        }
+        Ok((loader, environment, named))
+    }
 }
 
 impl Loader<'_> {
@@ -269,6 +284,9 @@ impl Loader<'_> {
         included: &mut Vec<PathBuf>,
     ) -> Result<Node, ReadError> {
         let mut root = Node::new(Origin::default(), Value::Map(Map::default()));
+        if self.as_written.is_some() {
+            return self.written_model(named, folder, environment, included);
+        }
         for path in named {
             self.file(path, folder, environment, included, &mut root)?;
         }
@@ -303,10 +321,13 @@ impl Loader<'_> {
             let before = std::mem::take(root);
             *root = merge(before, own, &Path::ROOT, &mut self.problems);
             unique(root, &mut self.problems);
-            validate::validate(root, &mut self.problems);
             if let Some(map) = root.map_mut() {
                 map.shift_remove("version");
             }
+            if self.as_written.is_some() {
+                continue;
+            }
+            validate::validate(root, &mut self.problems);
             canonical::canonical(root, &mut self.problems);
             unique(root, &mut self.problems);
         }
@@ -334,7 +355,9 @@ impl Loader<'_> {
             );
             return None;
         }
-        interpolate(&mut own, environment, &mut self.project.variables, &mut self.problems);
+        if self.as_written.is_none() {
+            interpolate(&mut own, environment, &mut self.project.variables, &mut self.problems);
+        }
         Some((own, marks))
     }
 

@@ -53,7 +53,7 @@ pub fn join(folder: &Path, path: &Path) -> PathBuf {
     clean
 }
 
-fn is_windows(path: &str) -> bool {
+pub(super) fn is_windows(path: &str) -> bool {
     let bytes = path.as_bytes();
     path.starts_with(r"\\") || (bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/'))
 }

@@ -129,7 +129,8 @@ impl Directory<'_> {
         let name = self.topology.components[index].name.to_string();
         let port = self.endpoints[index].iter().find(|candidate| candidate.name == endpoint)?.port;
         let target = Target::Component { name: name.clone(), endpoint: endpoint.to_owned() };
-        Some(Binding { need: need.to_owned(), target, host: name, port })
+        let host = self.topology.components[index].keys.service.clone().unwrap_or(name);
+        Some(Binding { need: need.to_owned(), target, host, port })
     }
 
     /// The component of a role that the user named.

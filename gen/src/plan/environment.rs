@@ -24,6 +24,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
         name: topology.name,
         components: IndexMap::with_capacity(bound.len()),
         images: topology.images,
+        compose: topology.compose.0,
         base: topology.base,
         host: topology.host,
         nodes: topology.nodes,
@@ -48,6 +49,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
 fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec<Finding>) -> Component {
     let topology::Component { name, pointer, role, replicas, scaled_by, logger: _, build, restart, resources, mut keys } = component;
     let name = name.to_string();
+    let (as_is, compose) = (keys.as_is == Some(true), std::mem::take(&mut keys.compose.0));
     let mut fill = |text: &str, place: Place| match template::fill(text, &name, &bound.bindings) {
         Ok(filled) => filled,
         Err(message) => {
@@ -58,6 +60,9 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
 
     let image = match (keys.image.take(), build) {
         (Some(image), _) => ImageSource::Ready(image),
+        (None, Build::Static | Build::Source) if ["image", "build", "provider"].iter().any(|key| compose.contains_key(*key)) => {
+            ImageSource::Compose
+        }
         (None, Build::Program(program)) => {
             let place = below(&pointer, "build");
             ImageSource::Program(Box::new(resolve_program(*program, |text| fill(text, Place::value_of(&place, "command")))))
@@ -66,14 +71,16 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
         (None, _) => ImageSource::Static { program: role.name() },
     };
     let own = matches!(image, ImageSource::Static { .. } | ImageSource::Source { .. });
-    let built_here = !matches!(image, ImageSource::Ready(_));
+    let built_here = !as_is && !matches!(image, ImageSource::Ready(_) | ImageSource::Compose);
 
     let mut volumes = Vec::new();
     let mut tmpfs = std::mem::take(&mut keys.tmpfs);
-    let mut settings = settings(&role, own);
+    let mut settings = if as_is && !own { Vec::new() } else { settings(&role, own) };
     if let Role::Logger { volume, .. } = &role {
         let folder = volume.as_ref().map_or(LOGGER_DIR, |volume| volume.target.as_str());
-        settings.push(("LOGGER_DIR".to_owned(), folder.to_owned()));
+        if own || !as_is {
+            settings.push(("LOGGER_DIR".to_owned(), folder.to_owned()));
+        }
         let mounted = keys.volumes.iter().any(|volume| volume.target == folder);
         if volume.is_none() && own && !mounted {
             // Without a volume the log lives as long as the container; its own files cannot be written.
@@ -84,7 +91,7 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
     volumes.append(&mut keys.volumes);
 
     let mut env = IndexMap::new();
-    for binding in &bound.bindings {
+    for binding in bound.bindings.iter().filter(|_| !as_is || own) {
         let prefix = binding.need.to_uppercase().replace('-', "_");
         for (suffix, value) in [("HOST", binding.host.clone()), ("PORT", binding.port.to_string()), ("URL", binding.url())] {
             env.insert(format!("{prefix}_{suffix}"), EnvVar { value, origin: Origin::Binding });
@@ -97,8 +104,8 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
         let value = fill(&value.0, Place::Value(below(&below(&pointer, "env"), &key.0)));
         env.insert(key.0.clone(), EnvVar { value, origin: Origin::User });
     }
-    let command = keys.command.take().map(|command| arguments(&command, |text| fill(text, Place::value_of(&pointer, "command"))));
-    let healthcheck = healthcheck(keys.healthcheck.take(), &role, &image);
+    let command = keys.command.take().map(|command| arguments(&command, as_is, |text| fill(text, Place::value_of(&pointer, "command"))));
+    let healthcheck = healthcheck(keys.healthcheck.take(), &role, &image, as_is);
 
     Component {
         replicas,
@@ -122,10 +129,13 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
         placement: keys.placement.unwrap_or_default(),
         places: Vec::new(),
         user: keys.user.or_else(|| built_here.then(|| format!("{USER}:{USER}"))),
-        read_only: keys.read_only.unwrap_or(own),
+        read_only: keys.read_only.unwrap_or(own && !as_is),
         drop_capabilities: built_here,
         cap_add: keys.cap_add,
         stop_grace: keys.stop_grace.unwrap_or(Duration::from_millis(10_000)),
+        service: keys.service.unwrap_or_else(|| name.clone()),
+        as_is,
+        compose,
         name,
         pointer,
         role,
@@ -215,7 +225,7 @@ fn request_timeouts(plan: &mut Plan) {
 fn networks(plan: &mut Plan) {
     let mut networks: IndexMap<String, Network> = IndexMap::new();
     let mut owners: IndexMap<String, (String, String)> = IndexMap::new();
-    for component in plan.deployed() {
+    for component in plan.deployed().filter(|component| !component.as_is) {
         for binding in &component.bindings {
             let Target::Component { name, endpoint } = &binding.target else { continue };
             let network = networks.entry(format!("{name}-{endpoint}")).or_default();
@@ -229,7 +239,7 @@ fn networks(plan: &mut Plan) {
             }
         }
     }
-    for (network, Network { members }) in &networks {
+    for (network, Network { members, .. }) in &networks {
         for member in members {
             if let Some(component) = plan.components.get_mut(member)
                 && !component.networks.contains(network)
@@ -248,18 +258,57 @@ fn networks(plan: &mut Plan) {
             broker.alias = Some((network.clone(), network));
         }
     }
-    let alone: Vec<String> =
-        plan.deployed().filter(|component| component.networks.is_empty()).map(|component| component.name.clone()).collect();
+    let alone: Vec<String> = plan
+        .deployed()
+        .filter(|component| component.networks.is_empty() && !component.as_is)
+        .map(|component| component.name.clone())
+        .collect();
     if !alone.is_empty() {
         for name in &alone {
             if let Some(component) = plan.components.get_mut(name) {
                 component.networks.push("default".to_owned());
             }
         }
-        networks.insert("default".to_owned(), Network { members: alone });
+        networks.insert("default".to_owned(), Network { members: alone, brought: false });
     }
+    brought_networks(plan, &mut networks);
     networks.sort_keys();
     plan.networks = networks;
+}
+
+/// The networks that components bring along, in Compose's own words.
+fn brought_networks(plan: &mut Plan, networks: &mut IndexMap<String, Network>) {
+    let is_as_is = |plan: &Plan, name: &str| plan.component(name).is_some_and(|component| component.as_is);
+    let mut joining: Vec<(String, Vec<String>)> = Vec::new();
+    for component in plan.components.values().filter(|component| component.as_is && component.is_deployed()) {
+        let names: Vec<String> = match component.compose.get("networks") {
+            Some(serde_json::Value::Array(names)) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            Some(serde_json::Value::Object(names)) => names.keys().cloned().collect(),
+            _ if component.compose.contains_key("network_mode") => Vec::new(),
+            _ => vec!["default".to_owned()],
+        };
+        // What it needs must be where it is, if that has other networks by itself.
+        for binding in &component.bindings {
+            if let Target::Component { name, .. } = &binding.target
+                && !is_as_is(plan, name)
+            {
+                joining.push((name.clone(), names.clone()));
+            }
+        }
+        joining.push((component.name.clone(), names));
+    }
+    for (member, names) in joining {
+        let Some(component) = plan.components.get_mut(&member) else { continue };
+        for name in names {
+            let network = networks.entry(name.clone()).or_insert_with(|| Network { members: Vec::new(), brought: true });
+            if !network.members.contains(&member) {
+                network.members.push(member.clone());
+            }
+            if !component.networks.contains(&name) {
+                component.networks.push(name);
+            }
+        }
+    }
 }
 
 /// Who waits for whom: everybody for what it is bound to, and clients for the workers of their broker.
@@ -293,26 +342,26 @@ fn dependencies(plan: &mut Plan) {
     }
 }
 
-fn healthcheck(written: Option<spec::Healthcheck>, role: &Role, image: &ImageSource) -> Option<Healthcheck> {
-    let seconds = |count: u64| Duration::from_millis(count * 1000);
+fn healthcheck(written: Option<spec::Healthcheck>, role: &Role, image: &ImageSource, as_is: bool) -> Option<Healthcheck> {
+    let seconds = |count: u64| Some(Duration::from_millis(count * 1000)).filter(|_| !as_is);
     match (written, image) {
         (Some(spec::Healthcheck::Check(check)), _) => Some(Healthcheck {
             test: match &check.command {
                 Command::Arguments(arguments) => std::iter::once("CMD".to_owned()).chain(arguments.iter().cloned()).collect(),
-                Command::Line(line) if needs_shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
+                Command::Line(line) if as_is || needs_shell(line) => vec!["CMD-SHELL".to_owned(), line.clone()],
                 Command::Line(line) => std::iter::once("CMD".to_owned()).chain(shlex::split(line).unwrap_or_default()).collect(),
             },
-            interval: check.interval.unwrap_or(seconds(5)),
-            timeout: check.timeout.unwrap_or(seconds(3)),
-            retries: check.retries.unwrap_or(3),
-            start_period: check.start_period.unwrap_or(seconds(30)),
+            interval: check.interval.or(seconds(5)),
+            timeout: check.timeout.or(seconds(3)),
+            retries: check.retries.or(Some(3).filter(|_| !as_is)),
+            start_period: check.start_period.or(seconds(30)),
         }),
         (None, ImageSource::Static { program } | ImageSource::Source { program }) if !matches!(role, Role::Client { .. }) => {
             Some(Healthcheck {
                 test: vec!["CMD".to_owned(), format!("/{program}"), "healthcheck".to_owned()],
                 interval: seconds(2),
                 timeout: seconds(3),
-                retries: 5,
+                retries: Some(5),
                 start_period: seconds(10),
             })
         }
@@ -327,12 +376,12 @@ fn needs_shell(line: &str) -> bool {
 
 /// A command as arguments. A line for a shell is run by one that makes way for the program, so that the program
 /// receives the signals.
-fn arguments(command: &Command, mut fill: impl FnMut(&str) -> String) -> Vec<String> {
+fn arguments(command: &Command, as_is: bool, mut fill: impl FnMut(&str) -> String) -> Vec<String> {
     match command {
         Command::Arguments(arguments) => arguments.iter().map(|argument| fill(argument)).collect(),
         Command::Line(line) => {
             let line = fill(line);
-            if !needs_shell(&line) {
+            if as_is || !needs_shell(&line) {
                 return shlex::split(&line).unwrap_or_default();
             }
             let one_program = !line.contains(['|', '&', ';', '(', '`']);
@@ -373,7 +422,7 @@ fn resolve_program(program: spec::Program, fill: impl FnMut(&str) -> String) -> 
         copy,
         env: program.env.into_iter().map(|(key, value)| (key.0, value.0)).collect(),
         workdir: program.workdir.unwrap_or_else(|| "/app".to_owned()),
-        command: program.command.as_ref().map(|command| arguments(command, fill)),
+        command: program.command.as_ref().map(|command| arguments(command, false, fill)),
     }
 }
 

@@ -38,8 +38,8 @@ const VERSION: u32 = 1;
 pub fn list(plan: &Plan, list: List) -> String {
     let mut names: Vec<&str> = match list {
         List::Project => vec![&plan.name],
-        List::LongRunning => plan.deployed().filter(|c| !c.is_one_shot()).map(|c| c.name.as_str()).collect(),
-        List::OneShot => plan.deployed().filter(|c| c.is_one_shot()).map(|c| c.name.as_str()).collect(),
+        List::LongRunning => plan.deployed().filter(|c| !c.is_one_shot()).map(|c| c.service.as_str()).collect(),
+        List::OneShot => plan.deployed().filter(|c| c.is_one_shot()).map(|c| c.service.as_str()).collect(),
         List::Static => plan
             .deployed()
             .filter_map(|component| match component.image {
@@ -77,7 +77,7 @@ fn command(component: &Component) -> Vec<String> {
     match &component.image {
         ImageSource::Static { program } | ImageSource::Source { program } => vec![format!("/{program}")],
         ImageSource::Program(program) => program.command.clone().unwrap_or_default(),
-        ImageSource::Ready(_) => Vec::new(),
+        ImageSource::Ready(_) | ImageSource::Compose => Vec::new(),
     }
 }
 
@@ -123,6 +123,7 @@ fn image(component: &Component, base: &str) -> String {
             (None, None) => "built here".to_owned(),
         },
         ImageSource::Ready(image) => image.clone(),
+        ImageSource::Compose => "as `compose` says".to_owned(),
     }
 }
 

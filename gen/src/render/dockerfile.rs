@@ -61,7 +61,7 @@ pub(super) fn dockerfiles(plan: &Plan, options: &Options, engine: &Engine<'_>) -
     let mut compiled = HashMap::new();
     for component in plan.deployed() {
         let template = match &component.image {
-            ImageSource::Ready(_) => continue,
+            ImageSource::Ready(_) | ImageSource::Compose => continue,
             ImageSource::Static { .. } => "Dockerfile.static.j2",
             ImageSource::Source { .. } => "Dockerfile.source.j2",
             ImageSource::Program(program) if program.dockerfile.is_some() => continue,

@@ -55,7 +55,7 @@ pub(super) fn images(plan: &Plan, options: &Options) -> Vec<Image> {
 fn image(plan: &Plan, component: &Component, options: &Options) -> Option<Image> {
     let generated = options.out.join(&component.name).join("Dockerfile");
     let (context, dockerfile): (Folder, Folder) = match &component.image {
-        ImageSource::Ready(_) => return None,
+        ImageSource::Ready(_) | ImageSource::Compose => return None,
         ImageSource::Static { .. } => (options.out.clone(), generated),
         ImageSource::Source { .. } => (options.folder.clone(), generated),
         ImageSource::Program(program) => match &program.dockerfile {

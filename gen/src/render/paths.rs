@@ -7,7 +7,7 @@ use super::Error;
 
 /// An absolute folder as its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Folder(Vec<String>);
+pub(crate) struct Folder(Vec<String>);
 
 impl Folder {
     /// From a path; a relative one is taken from the working directory.
@@ -55,7 +55,7 @@ impl Folder {
 }
 
 /// A path of the host as a Compose file must write it, so that it is not taken for the name of a volume.
-pub(super) fn with_dot(path: String) -> String {
+pub(crate) fn with_dot(path: String) -> String {
     if path.starts_with("../") || path == ".." || path == "." { path } else { format!("./{path}") }
 }
 

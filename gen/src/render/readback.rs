@@ -12,6 +12,7 @@ use std::fmt::Debug;
 
 use serde_json::Value;
 
+use super::passthrough::Extra;
 use super::view::{Pair, Project, Service};
 pub(super) use model::Unique;
 use model::{Document, Found};
@@ -21,9 +22,10 @@ const MAX_DIFFERENCES: usize = 5;
 
 /// Compares a rendered Compose file with what was to be written. The error tells what differs.
 pub fn check(text: &str, project: &Project) -> Result<(), Vec<String>> {
-    let value: Value = parse(text).map_err(|error| vec![error])?;
+    let mut value: Value = parse(text).map_err(|error| vec![error])?;
     let mut differences = schema::check(&value);
     if differences.is_empty() {
+        take_passed_through(&mut value, project, &mut differences);
         match Document::read(&value) {
             Ok(document) => compare(&document, project, &mut differences),
             Err(error) => differences.push(error),
@@ -40,6 +42,29 @@ pub(super) fn at_most(mut differences: Vec<String>) -> Vec<String> {
         differences.push(format!("and {rest} more"));
     }
     differences
+}
+
+/// Compares what was passed through as it is, and takes it out: the rest is what the plan decides.
+fn take_passed_through(document: &mut Value, project: &Project, differences: &mut Vec<String>) {
+    let mut take = |table: Option<&mut Value>, extras: &[Extra], of: &str| {
+        let Some(table) = table.and_then(Value::as_object_mut).filter(|_| !extras.is_empty()) else {
+            differences.extend(extras.first().map(|extra| format!("`{}`{of} is missing", extra.name)));
+            return;
+        };
+        for extra in extras {
+            match table.remove(&extra.name) {
+                Some(found) if found == extra.value => {}
+                Some(_) => differences.push(format!("`{}`{of} has another value", extra.name)),
+                None => differences.push(format!("`{}`{of} is missing", extra.name)),
+            }
+        }
+    };
+    take(Some(document), &project.compose, "");
+    take(document.get_mut("services"), &project.services_as_they_are, " among the services");
+    for service in &project.services {
+        let table = document.get_mut("services").and_then(|services| services.get_mut(&service.name));
+        take(table, &service.compose, &format!(" of `{}`", service.name));
+    }
 }
 
 /// Two keys of one name are an error: the second would replace the first.
@@ -84,12 +109,14 @@ fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(Strin
     let build = planned.build.as_ref().map(|build| (build.context.clone(), build.dockerfile.clone()));
     let networks = planned.networks.iter().map(|network| (network.name.clone(), sorted(&network.aliases))).collect();
     let replicas = u64::from(planned.replicas);
+    let scale = if planned.scale { replicas } else { 1 };
     values.same("image", &found.image, &planned.image);
     values.same("build", &found.build, &build);
     values.same("command", &found.command, &planned.command);
     values.same("init", &found.init, &planned.init);
     values.same("depends_on", &found.depends_on, &by_name(&planned.depends_on));
     values.same("networks", &found.networks, &networks);
+    values.same("expose", &found.expose, &planned.expose);
     values.same("ports", &sorted(&found.ports), &sorted(&planned.ports));
     values.same("volumes", &sorted(&found.volumes), &sorted(&planned.volumes));
     values.same("tmpfs", &sorted(&found.tmpfs), &sorted(&planned.tmpfs));
@@ -101,7 +128,7 @@ fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(Strin
     values.same("read_only", &found.read_only, &planned.read_only);
     values.same("cap_drop", &sorted(&found.cap_drop), &sorted(&planned.cap_drop));
     values.same("cap_add", &sorted(&found.cap_add), &sorted(&planned.cap_add));
-    values.same("scale", &found.scale, &replicas);
+    values.same("scale", &found.scale, &scale);
     values.same("deploy.replicas", &found.replicas, &replicas);
     values.same("deploy.resources.limits.cpus", &found.cpus, &planned.cpus);
     values.same("deploy.resources.limits.memory", &found.memory, &planned.memory);

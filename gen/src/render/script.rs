@@ -229,10 +229,10 @@ fn run_options(
     }
     if let Some(check) = component.healthcheck.as_ref().filter(|check| instruction(check).is_none()) {
         add("--health-cmd", shell::literal(check.test.get(1).map_or("", String::as_str)));
-        add("--health-interval", check.interval.to_string());
-        add("--health-timeout", check.timeout.to_string());
-        add("--health-retries", check.retries.to_string());
-        add("--health-start-period", check.start_period.to_string());
+        add("--health-interval", check.interval().to_string());
+        add("--health-timeout", check.timeout().to_string());
+        add("--health-retries", check.retries().to_string());
+        add("--health-start-period", check.start_period().to_string());
     }
     add("--restart", component.restart.as_str().to_owned());
     add("--stop-timeout", component.stop_grace.as_millis().div_ceil(1000).to_string());
@@ -303,14 +303,14 @@ fn instruction(check: &Healthcheck) -> Option<String> {
     if check.test.first().map(String::as_str) != Some("CMD") {
         return None;
     }
-    let Healthcheck { test, interval, timeout, retries, start_period } = check;
-    let test = super::text::list(&test[1..]);
+    let (interval, timeout, retries, start_period) = (check.interval(), check.timeout(), check.retries(), check.start_period());
+    let test = super::text::list(&check.test[1..]);
     Some(format!("HEALTHCHECK --interval={interval} --timeout={timeout} --retries={retries} --start-period={start_period} CMD {test}"))
 }
 
 /// After so many seconds a check has passed or failed as often as it may, with half a minute for the start itself.
 fn longest(check: &Healthcheck) -> u64 {
-    let one = check.interval.as_millis().saturating_add(check.timeout.as_millis());
-    let all = one.saturating_mul(u64::from(check.retries) + 1).saturating_add(check.start_period.as_millis());
+    let one = check.interval().as_millis().saturating_add(check.timeout().as_millis());
+    let all = one.saturating_mul(u64::from(check.retries()) + 1).saturating_add(check.start_period().as_millis());
     all.div_ceil(1000).saturating_add(30)
 }

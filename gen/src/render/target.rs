@@ -6,7 +6,9 @@ use clap::ValueEnum;
 
 use super::templates::Engine;
 use super::{Error, File, Options, compose, kubernetes, script, swarm};
-use crate::plan::Plan;
+use crate::finding::below;
+use crate::plan::{Component, Plan};
+use crate::rules;
 use crate::source::Pointer;
 
 /// What a plan is rendered for.
@@ -54,12 +56,27 @@ impl Target {
     /// What the target cannot do of a plan, in the order in which the components start.
     #[must_use]
     pub fn losses(self, plan: &Plan) -> Vec<Loss> {
-        match self {
-            Self::Compose => compose::losses(plan),
+        let own = match self {
+            Self::Compose => return compose::losses(plan),
             Self::Swarm => swarm::losses(plan),
             Self::Kubernetes => kubernetes::losses(plan),
             Self::Script => script::losses(plan),
-        }
+        };
+        own.into_iter().chain(self.passed_through(plan)).collect()
+    }
+
+    /// What is said in Compose's own words, which only Compose reads.
+    fn passed_through(self, plan: &Plan) -> impl Iterator<Item = Loss> {
+        let of = move |component: &Component| {
+            let words = component.compose.keys().map(String::as_str);
+            (!component.compose.is_empty()).then(|| Loss {
+                pointer: below(&component.pointer, "compose"),
+                what: format!("only Compose reads {} under `compose`", rules::list(words)),
+                effect: format!("`{}` is started without that by the target `{}`", component.name, self.name()),
+                remedy: "say it with keys of the topology, where there are any".to_owned(),
+            })
+        };
+        plan.deployed().filter_map(of).collect::<Vec<_>>().into_iter()
     }
 
     /// Renders the files, the one that the target runs first.

@@ -95,6 +95,10 @@ impl<'t> Engine<'t> {
         environment.add_filter("key", |name: &str| Value::from_safe_string(text::key(name)));
         environment.add_filter("word", |word: &str| Value::from_safe_string(text::word(word)));
         environment.add_filter("quoted", |value: &str| Value::from_safe_string(text::quoted(value)));
+        environment.add_filter("block", |value: Value, indent: usize| {
+            let value = serde_json::to_value(&value).unwrap_or_default();
+            Value::from_safe_string(text::block(&value, indent))
+        });
         environment.add_filter("run", |command: &str| Value::from_safe_string(text::run(command)));
         environment.add_filter("paths", |paths: Vec<String>| Value::from_safe_string(text::paths(&paths)));
         environment.add_filter("exec", |words: Vec<String>| Value::from_safe_string(text::list(&words)));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 /// A JSON string that YAML 1.1 and 1.2 and a Dockerfile's exec form read alike: what YAML takes for a line break or does
 /// not allow in a file (YAML 1.2, section 5.1) is escaped too.
 #[must_use]
@@ -33,6 +35,49 @@ pub fn key(text: &str) -> String {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
         && !WORDS.contains(&text.to_ascii_lowercase().as_str());
     if bare { text.to_owned() } else { json(text) }
+}
+
+/// A value of a mapping in YAML's block style, with what separates it from its key: tables and lists in lines of their own,
+/// indented by so many spaces; texts in quotes.
+#[must_use]
+pub fn block(value: &Value, indent: usize) -> String {
+    let mut out = String::new();
+    write_block(&mut out, value, indent);
+    out
+}
+
+fn write_block(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Null => {}
+        Value::Object(map) if map.is_empty() => out.push_str(" {}"),
+        Value::Object(map) => {
+            for (name, value) in map {
+                let _ = write!(out, "\n{:indent$}{}:", "", key(name));
+                write_block(out, value, indent + 2);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            for item in items {
+                let _ = write!(out, "\n{:indent$}- {}", "", flow(item));
+            }
+        }
+        value => {
+            let _ = write!(out, " {}", flow(value));
+        }
+    }
+}
+
+/// A value in one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => json(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}: {}", json(key), flow(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A text that Compose must not change: every `$` doubled (Compose specification, "Interpolation").

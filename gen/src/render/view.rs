@@ -6,12 +6,16 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::passthrough::Extra;
 use super::paths::{Folder, with_dot};
 use super::text::{interpolated, literal};
 use super::{LABEL, Options};
-use crate::plan::{Component, Condition, ImageSource, Plan, Published, USER};
-use crate::spec::Secret;
-use crate::spec::values::{Protocol, Size, Volume};
+use crate::plan::{Component, Condition, Endpoint, ImageSource, Plan, Published, USER};
+use crate::spec::values::{Duration, Protocol, Size, Volume};
+use crate::spec::{Restart, Secret};
+
+/// How long the engine gives a container to end, unless it is told otherwise.
+const ENGINE_GRACE: Duration = Duration::from_millis(10_000);
 
 /// The value `project` of `docker-compose.yml.j2`.
 #[derive(Debug, Serialize)]
@@ -26,10 +30,15 @@ pub struct Project {
     pub volumes: Vec<String>,
     /// Secrets that services use.
     pub secrets: Vec<SecretSource>,
+    /// Services that are no components.
+    pub services_as_they_are: Vec<Extra>,
+    /// Whatever else stands at the top of the file; what is above is merged into it where both have a key.
+    pub compose: Vec<Extra>,
 }
 
 /// One of `project.services`. What is empty or `none` is not said in the Compose file.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the template")]
 pub struct Service {
     /// The component's name.
     pub name: String,
@@ -51,6 +60,8 @@ pub struct Service {
     pub depends_on: Vec<Pair>,
     /// Networks, each with the names by which this service is known there beside its own.
     pub networks: Vec<Attachment>,
+    /// Ports that it listens on for others in the project only.
+    pub expose: Vec<String>,
     /// Published ports: `9998:9998`, `127.0.0.1:53:53/udp`.
     pub ports: Vec<String>,
     /// Mounts: `../logs:/var/log/cbw`, `data:/data:ro`.
@@ -61,9 +72,9 @@ pub struct Service {
     pub secrets: Vec<Pair>,
     /// How the engine asks whether it works.
     pub healthcheck: Option<Healthcheck>,
-    /// `no`, `always`, `on-failure` or `unless-stopped`.
+    /// `no`, `always`, `on-failure` or `unless-stopped`; empty for the engine's own default.
     pub restart: &'static str,
-    /// How long it may take to end.
+    /// How long it may take to end; empty for the engine's own time.
     pub stop_grace_period: String,
     /// The user in numbers.
     pub user: Option<String>,
@@ -73,12 +84,22 @@ pub struct Service {
     pub cap_drop: Vec<String>,
     /// Capabilities that it keeps.
     pub cap_add: Vec<String>,
+    /// `no-new-privileges:true` or nothing.
+    pub security_opt: Vec<String>,
+    /// Whether the engine keeps the last 30 MB of what it prints.
+    pub rotate_logs: bool,
+    /// Whether `scale` says the number of instances too: podman-compose obeys it alone.
+    pub scale: bool,
     /// How many instances run.
     pub replicas: u32,
     /// The most processors that one instance may use.
     pub cpus: Option<String>,
     /// The most memory that one instance may use.
     pub memory: Option<String>,
+    /// Whether nothing is written that the topology does not say.
+    pub as_is: bool,
+    /// Further keys; what is above is merged into them where both have a key.
+    pub compose: Vec<Extra>,
 }
 
 /// A name and a value.
@@ -115,13 +136,13 @@ pub struct Healthcheck {
     /// `["CMD", …]` or `["CMD-SHELL", "…"]`.
     pub test: Vec<String>,
     /// Between two checks.
-    pub interval: String,
+    pub interval: Option<String>,
     /// For one check.
-    pub timeout: String,
+    pub timeout: Option<String>,
     /// Failures in a row that make it unhealthy.
-    pub retries: u16,
+    pub retries: Option<u16>,
     /// How long failures do not count after the start.
-    pub start_period: String,
+    pub start_period: Option<String>,
 }
 
 /// Where a secret comes from; one of `file`, `environment` and `external`.
@@ -149,30 +170,38 @@ pub(super) fn project(plan: &Plan, options: &Options) -> Project {
     Project {
         name: plan.name.clone(),
         services,
-        networks: plan.networks.keys().cloned().collect(),
+        networks: plan.networks.iter().filter(|(_, network)| !network.brought).map(|(name, _)| name.clone()).collect(),
         volumes: volumes.into_keys().collect(),
         secrets: secrets.sources,
+        services_as_they_are: Vec::new(),
+        compose: Vec::new(),
     }
 }
 
 fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Options) -> Service {
-    let built = !matches!(component.image, ImageSource::Ready(_));
+    let built = component.is_built_here();
+    let as_is = component.as_is;
+    // Networks that it brings along are told with others only: a list that is not there stands for the default one.
+    let joins = component.networks.iter().any(|name| plan.networks.get(name).is_some_and(|network| !network.brought));
+    // What was imported has Compose's own variables everywhere.
+    let words = |words: &[String]| words.iter().map(|word| if as_is { interpolated(word) } else { literal(word) }).collect::<Vec<_>>();
     Service {
-        name: component.name.clone(),
+        name: component.service.clone(),
         role: component.role.name(),
         image: match &component.image {
             ImageSource::Ready(image) => interpolated(image),
+            _ if as_is => String::new(),
             _ => image_name(plan, component),
         },
         build: build(plan, component, options),
-        command: component.command.as_ref().map(|words| words.iter().map(|word| literal(word)).collect()),
-        init: init(component),
+        command: component.command.as_deref().map(words),
+        init: !as_is && init(component),
         environment: component
             .env
             .iter()
             .map(|(name, variable)| Pair { name: name.clone(), value: interpolated(&variable.value) })
             .collect(),
-        labels: literal_pairs(labels(plan, component)),
+        labels: if as_is { Vec::new() } else { literal_pairs(labels(plan, component)) },
         depends_on: component
             .depends_on
             .iter()
@@ -181,17 +210,20 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
                     Condition::Healthy => "service_healthy",
                     Condition::Started => "service_started",
                 };
+                let name = plan.component(name).map_or(name, |component| &component.service);
                 Pair { name: name.clone(), value: condition.to_owned() }
             })
             .collect(),
         networks: component
             .networks
             .iter()
+            .filter(|_| !as_is || joins)
             .map(|name| {
                 let alias = component.alias.iter().filter(|(network, _)| network == name).map(|(_, alias)| alias.clone());
                 Attachment { name: name.clone(), aliases: alias.collect() }
             })
             .collect(),
+        expose: if as_is { unpublished(component) } else { Vec::new() },
         ports: component.published.iter().map(port).collect(),
         volumes: component.volumes.iter().map(|volume| mount(volume, options)).collect(),
         tmpfs: component.tmpfs.iter().map(|folder| literal(folder)).collect(),
@@ -201,21 +233,26 @@ fn service(plan: &Plan, component: &Component, secrets: &Secrets, options: &Opti
             .map(|(name, source)| Pair { name: name.clone(), value: secrets.name_of(&component.name, name, source) })
             .collect(),
         healthcheck: component.healthcheck.as_ref().map(|check| Healthcheck {
-            test: check.test.iter().map(|word| literal(word)).collect(),
-            interval: check.interval.to_string(),
-            timeout: check.timeout.to_string(),
+            test: words(&check.test),
+            interval: check.interval.map(|time| time.to_string()),
+            timeout: check.timeout.map(|time| time.to_string()),
             retries: check.retries,
-            start_period: check.start_period.to_string(),
+            start_period: check.start_period.map(|time| time.to_string()),
         }),
-        restart: component.restart.as_str(),
-        stop_grace_period: component.stop_grace.to_string(),
+        restart: if as_is && component.restart == Restart::No { "" } else { component.restart.as_str() },
+        stop_grace_period: if as_is && component.stop_grace == ENGINE_GRACE { String::new() } else { component.stop_grace.to_string() },
         user: user(component, built),
         read_only: component.read_only,
         cap_drop: if component.drop_capabilities { vec!["ALL".to_owned()] } else { Vec::new() },
         cap_add: component.cap_add.iter().map(|capability| literal(capability)).collect(),
+        security_opt: if as_is { Vec::new() } else { vec!["no-new-privileges:true".to_owned()] },
+        rotate_logs: !as_is,
+        scale: !as_is,
         replicas: component.replicas,
         cpus: component.resources.cpus.map(|cpus| cpus.0.to_string()),
         memory: component.resources.memory.map(memory),
+        as_is,
+        compose: Vec::new(),
     }
 }
 
@@ -225,8 +262,18 @@ pub(super) fn init(component: &Component) -> bool {
     match &component.image {
         ImageSource::Program(_) => true,
         ImageSource::Ready(_) => component.command.is_some(),
-        ImageSource::Static { .. } | ImageSource::Source { .. } => false,
+        ImageSource::Static { .. } | ImageSource::Source { .. } | ImageSource::Compose => false,
     }
+}
+
+/// The ports that only others in the project are to use.
+fn unpublished(component: &Component) -> Vec<String> {
+    let published = |endpoint: &Endpoint| component.published.iter().any(|published| published.endpoint == endpoint.name);
+    let name = |endpoint: &Endpoint| match endpoint.protocol {
+        Protocol::Tcp => endpoint.port.to_string(),
+        Protocol::Udp => format!("{}/udp", endpoint.port),
+    };
+    component.endpoints.iter().filter(|endpoint| !published(endpoint)).map(name).collect()
 }
 
 /// `PROJECT-COMPONENT`.
@@ -251,14 +298,14 @@ fn build(plan: &Plan, component: &Component, options: &Options) -> Option<Build>
         labels: Vec::new(),
     };
     match &component.image {
-        ImageSource::Ready(_) => None,
+        ImageSource::Ready(_) | ImageSource::Compose => None,
         ImageSource::Static { .. } => Some(generated(&options.out)),
         ImageSource::Source { .. } => Some(generated(&options.folder)),
         ImageSource::Program(program) => Some(match &program.dockerfile {
             Some(dockerfile) => Build {
                 context: literal(&options.out.way_to(&options.folder.join(&program.context))),
                 dockerfile: literal(dockerfile),
-                labels: literal_pairs(labels(plan, component)),
+                labels: if component.as_is { Vec::new() } else { literal_pairs(labels(plan, component)) },
             },
             None => generated(&super::dockerfile::context(plan, program, options)),
         }),

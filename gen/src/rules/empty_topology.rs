@@ -15,7 +15,7 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    if context.plan.complete && context.plan.deployed().next().is_none() {
+    if context.plan.complete && context.plan.compose.is_empty() && context.plan.deployed().next().is_none() {
         findings.push(RULE.finding(
             Place::Bytes(0..0),
             "there is nothing to deploy".to_owned(),

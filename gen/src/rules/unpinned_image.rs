@@ -42,7 +42,7 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
                     judge(from, Place::value_of(&below(&component.pointer, "build"), "from"));
                 }
             }
-            ImageSource::Static { .. } | ImageSource::Source { .. } => {}
+            ImageSource::Static { .. } | ImageSource::Source { .. } | ImageSource::Compose => {}
         }
     }
 }

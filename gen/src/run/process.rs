@@ -70,7 +70,7 @@ pub fn obstacles(plan: &Plan) -> Vec<String> {
         let name = &component.name;
         let why = match &component.image {
             ImageSource::Ready(image) => format!("`{name}` is the image `{image}`"),
-            ImageSource::Program(_) => format!("`{name}` is built as an image"),
+            ImageSource::Program(_) | ImageSource::Compose => format!("`{name}` is built as an image"),
             _ if component.command.is_some() => format!("`{name}` has a `command` for its image"),
             _ if component.replicas > 1 && !component.endpoints.is_empty() => {
                 format!("`{name}` runs {} times and listens, and one machine has each port once", component.replicas)
@@ -181,7 +181,7 @@ fn process(
     }
     let program = match &component.image {
         ImageSource::Static { program } | ImageSource::Source { program } => (*program).to_owned(),
-        ImageSource::Program(_) | ImageSource::Ready(_) => String::new(),
+        ImageSource::Program(_) | ImageSource::Ready(_) | ImageSource::Compose => String::new(),
     };
     Ok(Process {
         component: component.name.clone(),

@@ -690,3 +690,20 @@ impl JsonSchema for Command {
         })
     }
 }
+
+/// Keys and values of Compose, as they are.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Passthrough(pub serde_json::Map<String, serde_json::Value>);
+
+impl JsonSchema for Passthrough {
+    fn schema_name() -> Cow<'static, str> {
+        "Passthrough".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Keys and values of Compose, as they are. Relative paths are beside the topology; an empty table stands for no value.",
+            "type": "object"
+        })
+    }
+}

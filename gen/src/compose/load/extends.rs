@@ -130,12 +130,17 @@ impl Loader<'_> {
             reset(&mut root, &own_marks, &[]);
             root = merge(root, own, &Path::ROOT, &mut self.problems);
             unique(&mut root, &mut self.problems);
-            canonical::canonical(&mut root, &mut self.problems);
-            unique(&mut root, &mut self.problems);
+            if self.as_written.is_none() {
+                canonical::canonical(&mut root, &mut self.problems);
+                unique(&mut root, &mut self.problems);
+            }
             marks.extend(own_marks);
         }
         let parent = path.parent().unwrap_or(folder).to_owned();
-        paths::resolve(&mut root, Base { folder: &parent, home: self.home.as_deref() }, &mut self.problems);
+        match self.as_written.clone() {
+            Some(base) => super::written::retell(&mut root, &parent, &base),
+            None => paths::resolve(&mut root, Base { folder: &parent, home: self.home.as_deref() }, &mut self.problems),
+        }
         let Some(services) = root.map_mut().and_then(|map| map.get_mut("services")).and_then(|entry| entry.node.map_mut()) else {
             let message = format!("`{}` has no services that could be extended", self.short(&path));
             self.problems.refuse(&rules::unknown_reference::RULE, origin, format!("{place}.extends.file"), message, "name another file");

@@ -77,8 +77,8 @@ fn container(cluster: &Cluster<'_>, component: &Component, has_environment: bool
         "envFrom": has_environment.then(|| json!([{ "configMapRef": { "name": component.name } }])),
         "ports": some(ports.iter().map(network::Port::of_container).collect()),
         "startupProbe": check.filter(|_| is_own_broker).map(startup),
-        "readinessProbe": check.map(|check| probe(check, check.retries)),
-        "livenessProbe": check.filter(|_| is_own_broker).map(|check| probe(check, check.retries)),
+        "readinessProbe": check.map(|check| probe(check, check.retries())),
+        "livenessProbe": check.filter(|_| is_own_broker).map(|check| probe(check, check.retries())),
         "resources": resources(component),
         "securityContext": of_container(component),
         "volumeMounts": (!mounts.is_empty()).then_some(mounts),
@@ -94,16 +94,16 @@ fn probe(check: &Healthcheck, failures: u16) -> Value {
     };
     json!({
         "exec": { "command": words.into_iter().map(text::literal).collect::<Vec<_>>() },
-        "periodSeconds": seconds(check.interval).max(1),
-        "timeoutSeconds": seconds(check.timeout).max(1),
+        "periodSeconds": seconds(check.interval()).max(1),
+        "timeoutSeconds": seconds(check.timeout()).max(1),
         "failureThreshold": failures.max(1),
     })
 }
 
 /// Until it has been ready once, or its start and the failures after it have taken their time.
 fn startup(check: &Healthcheck) -> Value {
-    let periods = seconds(check.start_period).div_ceil(seconds(check.interval).max(1));
-    probe(check, u16::try_from(periods).unwrap_or(u16::MAX).saturating_add(check.retries))
+    let periods = seconds(check.start_period()).div_ceil(seconds(check.interval()).max(1));
+    probe(check, u16::try_from(periods).unwrap_or(u16::MAX).saturating_add(check.retries()))
 }
 
 /// In whole seconds, as Kubernetes counts; a part of one counts as one.
@@ -129,7 +129,7 @@ fn needs_init(component: &Component) -> bool {
     match &component.image {
         ImageSource::Program(_) => true,
         ImageSource::Ready(_) => component.command.is_some(),
-        ImageSource::Static { .. } | ImageSource::Source { .. } => false,
+        ImageSource::Static { .. } | ImageSource::Source { .. } | ImageSource::Compose => false,
     }
 }
 

@@ -86,6 +86,7 @@ pub(super) struct Found {
     pub labels: BTreeMap<String, String>,
     pub depends_on: BTreeMap<String, String>,
     pub networks: BTreeMap<String, Vec<String>>,
+    pub expose: Vec<String>,
     pub ports: Vec<String>,
     pub volumes: Vec<String>,
     pub tmpfs: Vec<String>,
@@ -158,6 +159,7 @@ impl Found {
                     aliases
                 }),
             },
+            expose: list(&service["expose"], "expose")?,
             ports: list(&service["ports"], "ports")?,
             volumes: list(&service["volumes"], "volumes")?,
             tmpfs: match &service["tmpfs"] {
@@ -178,10 +180,10 @@ impl Found {
                     let value = |key: &str| check.get(key).unwrap_or(&Value::Null);
                     Some(Healthcheck {
                         test: list(value("test"), "healthcheck.test")?,
-                        interval: text(value("interval")),
-                        timeout: text(value("timeout")),
-                        retries: value("retries").as_u64().and_then(|retries| u16::try_from(retries).ok()).unwrap_or(0),
-                        start_period: text(value("start_period")),
+                        interval: optional(value("interval")),
+                        timeout: optional(value("timeout")),
+                        retries: value("retries").as_u64().and_then(|retries| u16::try_from(retries).ok()),
+                        start_period: optional(value("start_period")),
                     })
                 }
                 _ => None,

@@ -200,10 +200,10 @@ fn compare_service(found: &Found, planned: &Service, wrong: &mut dyn FnMut(Strin
     planned_ports.sort_unstable();
     let healthcheck = found.healthcheck.as_ref().map(|check| Healthcheck {
         test: check.test.clone(),
-        interval: check.interval.clone(),
-        timeout: check.timeout.clone(),
-        retries: check.retries,
-        start_period: check.start_period.clone(),
+        interval: Some(check.interval.clone()),
+        timeout: Some(check.timeout.clone()),
+        retries: Some(check.retries),
+        start_period: Some(check.start_period.clone()),
     });
     let deploy = &found.deploy;
     let mut same = Same { name: &planned.name, wrong };

@@ -110,7 +110,8 @@ pub struct Secret {
 
 /// The plan in the words of a stack file.
 pub(in crate::render) fn stack(plan: &Plan, options: &Options) -> Stack {
-    let Project { name, services, networks, volumes, secrets } = view::project(plan, options);
+    // What passes through to Compose is a loss here, and told as one.
+    let Project { name, services, networks, volumes, secrets, services_as_they_are: _, compose: _ } = view::project(plan, options);
     let mut configs: Vec<Pair> = Vec::new();
     let services =
         services.into_iter().zip(plan.deployed()).map(|(service, component)| stack_service(service, component, &mut configs)).collect();
@@ -175,7 +176,13 @@ fn stack_service(service: view::Service, component: &Component, configs: &mut Ve
         labels: service.labels,
         tmpfs: service.tmpfs,
         secrets: service.secrets,
-        healthcheck: service.healthcheck,
+        healthcheck: service.healthcheck.zip(component.healthcheck.as_ref()).map(|(check, planned)| Healthcheck {
+            interval: Some(planned.interval().to_string()),
+            timeout: Some(planned.timeout().to_string()),
+            retries: Some(planned.retries()),
+            start_period: Some(planned.start_period().to_string()),
+            ..check
+        }),
         stop_grace_period: service.stop_grace_period,
         user: service.user,
         read_only: service.read_only,
