@@ -5,6 +5,7 @@
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
 
 mod compose;
+mod firewall;
 mod lint;
 mod targets;
 
@@ -62,6 +63,8 @@ enum Command {
     Compose(compose::Compose),
     /// Show the plan: who listens, who connects to what, in which order
     Plan(Plan),
+    /// Show to whom each published port is open in truth, and the commands that change it
+    Firewall(firewall::Firewall),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -184,6 +187,7 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Lint(arguments) => lint::run(arguments, cli.color),
         Command::Compose(command) => compose::run(command, cli.color),
+        Command::Firewall(arguments) => firewall::run(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
         Command::Render(arguments) => run_render(arguments, cli.color),
         Command::Lsp => {
@@ -277,7 +281,7 @@ fn load_source(source: Source, topology: &Path, what_ifs: &WhatIfs) -> anyhow::R
 /// Runs the rules with what the disk says.
 fn judge(loaded: &Loaded, topology: &Path) -> Vec<Located> {
     let missing_files = facts::missing_files(&loaded.plan, &folder_of(topology));
-    crate::lint::lint(loaded, &Facts { firewall: None, missing_files })
+    crate::lint::lint(loaded, &Facts { missing_files, ..Facts::default() })
 }
 
 /// Says on standard error what there is to say; true when it stops whoever asked.

@@ -604,6 +604,8 @@ pub struct Firewall {
     pub kind: FirewallKind,
     /// What happens to what no rule speaks of. Default: `deny`.
     pub default: Option<FirewallDefault>,
+    /// How Docker's own rules stand to it. Default: `plain`.
+    pub docker: Option<Docker>,
     /// Ports that are let in: `["22/tcp", "8000:9000/tcp"]`.
     #[serde(default)]
     pub allow: Vec<PortRange>,
@@ -616,6 +618,21 @@ pub struct Firewall {
     /// Ports whose connections are limited in number.
     #[serde(default)]
     pub limit: Vec<PortRange>,
+}
+
+/// How Docker and ufw stand to each other: who decides about a published port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, DeriveDeserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Docker {
+    /// Docker opens it by address translation, before ufw is asked: its default.
+    #[default]
+    Plain,
+    /// The rules of ufw-docker are in the chain `DOCKER-USER`: `ufw route` decides, by the container's port.
+    UfwDocker,
+    /// Containers are on the host's network: ufw decides, by the host's port.
+    HostNetwork,
+    /// The engine runs with `iptables: false`: ufw decides, by the host's port.
+    NoIptables,
 }
 
 /// A kind of firewall.

@@ -162,7 +162,7 @@ impl Workspace {
         let folder = path.parent().unwrap_or(Path::new("/"));
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let loaded = lint::load(source, name, &WhatIf::default());
-        let facts = Facts { firewall: None, missing_files: facts::missing_files(&loaded.plan, folder) };
+        let facts = Facts { missing_files: facts::missing_files(&loaded.plan, folder), ..Facts::default() };
         let findings = lint::lint_with(&loaded, &facts, &self.settings(folder, total));
         total.add(vec![loaded.source], findings);
     }
