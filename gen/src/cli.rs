@@ -6,6 +6,7 @@
 
 mod compose;
 mod firewall;
+mod init;
 mod lint;
 mod targets;
 
@@ -54,6 +55,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented topology to begin with
+    Init(init::Init),
     /// Check a topology and write its Dockerfiles and docker-compose.yml
     Render(Render),
     /// Check topologies and Compose projects for what fails in production
@@ -185,6 +188,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Lint(arguments) => lint::run(arguments, cli.color),
         Command::Compose(command) => compose::run(command, cli.color),
         Command::Firewall(arguments) => firewall::run(arguments, cli.color),

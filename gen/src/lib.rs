@@ -15,6 +15,7 @@ pub mod lint;
 pub mod lsp;
 pub mod plan;
 pub mod prepare;
+pub mod presets;
 pub mod render;
 pub mod report;
 pub mod rules;

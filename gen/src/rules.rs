@@ -203,6 +203,7 @@ registry! {
     secret_in_environment,
     secret_in_image,
     secret_not_granted,
+    shallow_healthcheck,
     shared_identity,
     shared_log,
     shared_volume,

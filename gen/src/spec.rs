@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are what an editor shows: `schemas/topology.schema.json` is made of these types.
 
+pub mod checks;
 pub mod mistakes;
 pub mod values;
 
@@ -16,6 +17,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Se
 
 use crate::source::decode::{Located, Mistake, decode};
 use crate::source::{Node, Value, pointer};
+use checks::Expectation;
 use values::{Command, Duration, EnvName, EnvValue, ListenPort, Name, Port, Publish, Size, Volume};
 
 /// The deployment of a message-based system, in a few lines.
@@ -45,6 +47,8 @@ pub struct Spec {
     pub defaults: Defaults,
     /// What is promised to the users of the system.
     pub sla: Option<Sla>,
+    /// What must be so once the deployment runs: `[{ http = "http://web.http/", expect = 200, contains = "Welcome" }]`.
+    pub checks: Vec<Expectation>,
     /// What-ifs that `cbwgen lint --scenario NAME` judges.
     pub scenario: IndexMap<Name, Scenario>,
     /// The severity of rules: `unpinned-image = "allow"`.
@@ -85,6 +89,8 @@ macro_rules! component {
             pub volumes: Vec<Volume>,
             /// How the engine asks whether it works: a command, a table, or `false`.
             pub healthcheck: Option<Healthcheck>,
+            /// What must be so once it runs: `[{ http = "http://web.http/", contains = "Welcome" }, { tcp = "db.sql" }]`.
+            pub checks: Vec<Expectation>,
             /// The most that one instance may use.
             pub resources: Option<Resources>,
             /// On which machine it runs (for targets with several machines).
@@ -120,6 +126,7 @@ macro_rules! component {
                     secrets: std::mem::take(&mut self.secrets),
                     volumes: std::mem::take(&mut self.volumes),
                     healthcheck: self.healthcheck.take(),
+                    checks: std::mem::take(&mut self.checks),
                     resources: self.resources.take(),
                     placement: self.placement.take(),
                     restart: self.restart.take(),
@@ -150,6 +157,7 @@ pub struct Common {
     pub secrets: IndexMap<EnvName, Secret>,
     pub volumes: Vec<Volume>,
     pub healthcheck: Option<Healthcheck>,
+    pub checks: Vec<Expectation>,
     pub resources: Option<Resources>,
     pub placement: Option<Placement>,
     pub restart: Option<Restart>,

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
+use crate::spec::checks::Expectation;
 use crate::spec::values::{Duration, EnvName, Name, Volume};
 use crate::spec::{Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Replicas, Resources, Restart, Sla, Spec};
 
@@ -25,6 +26,8 @@ pub struct Topology {
     pub host: Host,
     /// What is promised.
     pub sla: Option<Sla>,
+    /// Checks that stand in no component's table.
+    pub checks: Vec<Expectation>,
     /// The image that our own programs stand on.
     pub base: String,
 }
@@ -122,7 +125,7 @@ pub struct WhatIf {
 #[must_use]
 pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
     let mut findings = Vec::new();
-    let Spec { name, broker, worker, client, logger, service, external, image, host, defaults, sla, scenario, lints: _ } = spec;
+    let Spec { name, broker, worker, client, logger, service, external, image, host, defaults, sla, checks, scenario, lints: _ } = spec;
     let mut components = Vec::new();
     let has_logger = !logger.is_empty();
     let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
@@ -160,6 +163,7 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         images: image,
         host: host.unwrap_or_default(),
         sla,
+        checks,
         base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
     };
     check_names(&topology, &mut findings);
