@@ -87,7 +87,7 @@ macro_rules! component {
             pub secrets: IndexMap<EnvName, Secret>,
             /// Volumes: `"./host:/inside"`, `"name:/inside"`.
             pub volumes: Vec<Volume>,
-            /// How the engine asks whether it works: a command, a table, or `false`.
+            /// How the engine asks whether it works: a command, a table, or `false`. The command may hold `{{ need.host }}`.
             pub healthcheck: Option<Healthcheck>,
             /// What must be so once it runs: `[{ http = "http://web.http/", contains = "Welcome" }, { tcp = "db.sql" }]`.
             pub checks: Vec<Expectation>,
