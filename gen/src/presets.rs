@@ -1,5 +1,7 @@
 //! Topologies to begin with. Each is a file of `presets/`: its first comment says what it is.
 
+use std::fmt::Write as _;
+
 /// Names and texts, by name.
 pub static ALL: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
 
@@ -14,7 +16,11 @@ pub fn by_name(name: &str) -> Option<&'static str> {
 pub fn table() -> String {
     let width = ALL.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let about = |text: &'static str| text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
-    ALL.iter().map(|(name, text)| format!("{name:width$}  {}\n", about(text))).collect()
+    let mut table = String::new();
+    for (name, text) in ALL {
+        let _ = writeln!(table, "{name:width$}  {}", about(text));
+    }
+    table
 }
 
 #[cfg(test)]
