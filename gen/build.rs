@@ -1,4 +1,4 @@
-//! Puts an example of every rule into the program: `tests/rules/RULE/fail.*` and what lint says of it. `cbwgen explain` shows
+//! Puts the presets of `cbwgen init` (`presets/NAME.toml`) and an example of every rule into the program: `tests/rules/RULE/fail.*` and what lint says of it. `cbwgen explain` shows
 //! them, and so does `docs/rules.md`; the tests hold them against what the program really says.
 
 use std::fmt::Write as _;
@@ -17,7 +17,21 @@ fn main() -> io::Result<()> {
         }
     }
     table.push(']');
-    fs::write(PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("examples.rs"), table)
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(out.join("examples.rs"), table)?;
+    fs::write(out.join("presets.rs"), presets(&root.join("presets")))
+}
+
+/// Names and texts of a folder's topologies.
+fn presets(folder: &Path) -> String {
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut table = String::from("&[\n");
+    for name in names(folder) {
+        let Some(preset) = name.strip_suffix(".toml") else { continue };
+        let _ = writeln!(table, "({preset:?}, include_str!({:?})),", folder.join(&name).display().to_string());
+    }
+    table.push(']');
+    table
 }
 
 /// The names in a folder, sorted; none when it cannot be read.

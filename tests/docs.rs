@@ -132,6 +132,16 @@ fn every_rule_has_an_example() {
     }
 }
 
+/// `cbwgen init` has no preset that the page does not know.
+#[test]
+fn every_preset_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/components.md")).unwrap();
+    for (name, _) in cbwgen::presets::ALL {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 /// The code blocks of a language in a page.
 fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let start = format!("```{language}\n");

@@ -4,7 +4,8 @@
 //! Compose projects beside them are files (`fail*.yaml`, `pass*.yaml`) or folders (`fail*/`, `pass*/`); they are judged with
 //! everything switched on, and only what their own rule says of them counts, unless it is a default finding.
 //!
-//! A first line `# lint: --scale bro=2` is a what-if, a file `fail*.ufw` beside a topology is the host's firewall.
+//! A first line `# lint: --scale bro=2` is a what-if. Beside a topology or a Compose file, `fail*.ufw` is the host's firewall, and
+//! `fail*.ports` its taken ports: who has them, and which.
 //! `SNAPSHOTS=overwrite cargo test -p cbwgen --test rules` writes the expected texts anew.
 
 #![allow(clippy::unwrap_used, reason = "what cannot be read fails the test")]
@@ -15,6 +16,7 @@ use cbwgen::compose::files::{Disk, Memory};
 use cbwgen::compose::load::Options;
 use cbwgen::facts::missing_files;
 use cbwgen::firewall::Ufw;
+use cbwgen::firewall::live::{Holder, Listening};
 use cbwgen::lint::project::{self, Linted};
 use cbwgen::lint::settings::Settings;
 use cbwgen::lint::{Facts, Loaded, Located, lint, load};
@@ -23,6 +25,7 @@ use cbwgen::report::text;
 use cbwgen::rules::{self, Group};
 use cbwgen::source::Source;
 use cbwgen::spec::Replicas;
+use cbwgen::spec::values::Protocol;
 use cbwgen::topology::WhatIf;
 use clap::ValueEnum as _;
 use snapbox::assert_data_eq;
@@ -68,6 +71,26 @@ fn target(source: &Source) -> Target {
     values(&words, "--target").last().map_or(Target::Compose, |name| Target::from_str(name, false).unwrap())
 }
 
+/// Taken ports, one a line: `nginx 0.0.0.0:9998/tcp` (a process, number 4711), `demo-bro-1 demo bro 127.0.0.1:9998/tcp` (a
+/// container with project and service), `127.0.0.1:53/udp` (nobody may see whose).
+fn listening(path: &Path) -> Vec<Listening> {
+    let text = std::fs::read_to_string(path.with_extension("ports")).unwrap_or_default();
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let holder = match words[..words.len() - 1] {
+            [] => Holder::Hidden,
+            [name] => Holder::Process { pid: 4711, name: name.into() },
+            [name, project, service] => Holder::Container { name: name.into(), project: project.into(), service: service.into() },
+            _ => panic!("{line}"),
+        };
+        let (address, protocol) = words.last().unwrap().split_once('/').unwrap();
+        let address: std::net::SocketAddr = address.parse().unwrap();
+        let protocol = if protocol == "udp" { Protocol::Udp } else { Protocol::Tcp };
+        Listening { address: address.ip(), port: address.port(), protocol, holder }
+    };
+    text.lines().map(line).collect()
+}
+
 /// What `cbwgen lint` finds in a file.
 fn findings(path: &Path) -> (Loaded, Vec<Located>) {
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -77,7 +100,7 @@ fn findings(path: &Path) -> (Loaded, Vec<Located>) {
     let firewall = std::fs::read_to_string(path.with_extension("ufw")).ok().map(|text| Ufw::parse(&text).unwrap());
     let missing_files = missing_files(&loaded.plan, path.parent().unwrap());
     let target = target(&loaded.source);
-    let findings = lint(&loaded, &Facts { firewall, missing_files, target });
+    let findings = lint(&loaded, &Facts { firewall, listening: listening(path), missing_files, target });
     (loaded, findings)
 }
 
@@ -102,7 +125,7 @@ fn judged(path: &Path) -> Linted {
     let firewall = std::fs::read_to_string(path.with_extension("ufw")).ok().map(|text| Ufw::parse(&text).unwrap());
     let settings = Settings { pedantic: true, security: true, ..Settings::default() };
     let options = Options { current: folder.clone(), files, ..Options::default() };
-    project::lint(&options, &Disk { current: folder }, firewall.as_ref(), &settings).unwrap()
+    project::lint_on(&options, &Disk { current: folder }, (firewall.as_ref(), &listening(&path)), &settings).unwrap()
 }
 
 /// Its own findings; of the others none may be a default one.

@@ -175,6 +175,7 @@ fn a_topology_states_rules_too_and_the_stricter_are_asked_first() {
     let mut firewall = Firewall {
         kind: FirewallKind::Ufw,
         default: None,
+        docker: None,
         allow: ports(&["22/tcp", "8000:9000/tcp"]),
         deny: ports(&["8080/tcp"]),
         reject: Vec::new(),

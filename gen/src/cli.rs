@@ -6,8 +6,10 @@
 
 mod compose;
 mod fault;
+mod firewall;
 mod graph;
 mod import;
+mod init;
 mod lint;
 mod run;
 mod status;
@@ -60,6 +62,8 @@ enum Color {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented topology to begin with
+    Init(init::Init),
     /// Check a topology and write what deploys it: docker-compose.yml or another target's files, and Dockerfiles
     Render(Render),
     /// Check topologies and Compose projects for what fails in production
@@ -83,6 +87,8 @@ enum Command {
     Update(update::Update),
     /// Draw the plan: components, endpoints, bindings, networks, ports, volumes, and what lint warns of
     Graph(graph::Graph),
+    /// Show to whom each published port is open in truth, and the commands that change it
+    Firewall(firewall::Firewall),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -214,9 +220,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> anyhow::Result<u8> {
     match &cli.command {
+        Command::Init(arguments) => init::run(arguments),
         Command::Lint(arguments) => lint::run(arguments, cli.color),
         Command::Compose(command) => compose::run(command, cli.color),
         Command::Import(arguments) => import::run(arguments, cli.color),
+        Command::Firewall(arguments) => firewall::run(arguments, cli.color),
         Command::Plan(arguments) => run_plan(arguments, cli.color),
         Command::Graph(arguments) => graph::run(arguments),
         Command::Render(arguments) => run_render(arguments, cli.color),

@@ -90,6 +90,8 @@ pub struct Context<'a> {
     pub files: &'a dyn Files,
     /// The host's firewall, as `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
+    /// Ports of the host that are taken, as `--host live` tells.
+    pub listening: &'a [crate::firewall::live::Listening],
     /// The services as rules ask for them, and what lies around them.
     pub surroundings: &'a Surroundings<'a>,
 }

@@ -1,4 +1,6 @@
-//! What the plan says about files beside the topology, held against the disk. The only look at the world that lint takes.
+//! What the plan says about files beside the topology, held against the disk. With [`live`], the only look at the world that lint takes.
+
+pub mod live;
 
 use std::path::Path;
 

@@ -3,6 +3,8 @@
 //! Docker publishes ports by address translation that happens before ufw's rules are asked. So nothing here tells
 //! whether a packet arrives; it tells what the operator *believes*, and rules compare that with what is published.
 
+pub mod live;
+pub mod open;
 mod profiles;
 mod status;
 mod user_rules;
@@ -12,7 +14,7 @@ use std::net::IpAddr;
 
 use crate::source::{Pointer, pointer};
 use crate::spec::values::Protocol;
-use crate::spec::{self, FirewallDefault, FirewallKind, PortRange};
+use crate::spec::{self, Docker, FirewallDefault, FirewallKind, PortRange};
 
 /// The most rules that are kept: every published port is held against each. Lists of blocked sources, which may be longer,
 /// do not count.
@@ -31,6 +33,8 @@ pub struct Ufw {
     /// Its rules for what comes in or goes through, in the order in which it asks them: the first that matches decides. Of
     /// those that block sources at every port only the first is here: it stands for all.
     pub rules: Vec<Rule>,
+    /// How Docker's own rules stand to it.
+    pub docker: Docker,
     /// Whether a source is blocked already, by IP version.
     blocks: [bool; 2],
 }
@@ -244,6 +248,19 @@ enum Match {
     Whole,
 }
 
+/// What the rules of one direction say about a port, each answer with its first rule.
+#[derive(Debug, Clone, Copy, Default)]
+struct Decision<'a> {
+    /// Whether everybody else is let in.
+    open: bool,
+    /// What keeps everybody else out.
+    closed: Option<&'a Rule>,
+    allowed_part: Option<&'a Rule>,
+    denied_part: Option<&'a Rule>,
+    /// A source that is kept out at every port.
+    blocked: Option<&'a Rule>,
+}
+
 /// What ufw says about a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'a> {
@@ -335,11 +352,18 @@ impl Ufw {
             .into_iter()
             .flat_map(|(action, list)| list.iter().enumerate().map(move |(index, range)| rule(action, index, range)))
             .collect();
-        Some(Self { rules, ..Self::new(true, firewall.default == Some(FirewallDefault::Allow)) })
+        let docker = firewall.docker.unwrap_or_default();
+        Some(Self { rules, docker, ..Self::new(true, firewall.default == Some(FirewallDefault::Allow)) })
     }
 
     fn new(active: bool, default_allow: bool) -> Self {
-        Self { active, default_allow, rules: Vec::new(), blocks: [false; 2] }
+        Self { active, default_allow, rules: Vec::new(), docker: Docker::default(), blocks: [false; 2] }
+    }
+
+    /// A firewall that is not there, or switched off.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::new(false, true)
     }
 
     /// Takes a rule up, unless it changes nothing of what can be asked.
@@ -362,9 +386,27 @@ impl Ufw {
         Ok(())
     }
 
+    /// The same firewall, with an engine that stands so to it.
+    #[must_use]
+    pub fn with(self, docker: Docker) -> Self {
+        Self { docker, ..self }
+    }
+
     /// What it says about a port of the host; `address` is the one that it is published on, `None` for all.
     #[must_use]
     pub fn verdict(&self, address: Option<IpAddr>, port: u16, protocol: Protocol) -> Verdict<'_> {
+        let decision = self.decide(Direction::In, address, port, protocol);
+        match (decision.closed.or(decision.denied_part), decision.open, decision.blocked, decision.allowed_part) {
+            (Some(rule), ..) => Verdict::Denied(rule),
+            (None, true, Some(rule), _) => Verdict::AllowedExcept(rule),
+            (None, true, None, _) => Verdict::Allowed,
+            (None, false, _, Some(rule)) => Verdict::Partly(rule),
+            (None, false, _, None) => Verdict::NotAllowed,
+        }
+    }
+
+    /// Asks the rules of one direction in their order, up to the first that speaks of everybody.
+    fn decide(&self, direction: Direction, address: Option<IpAddr>, port: u16, protocol: Protocol) -> Decision<'_> {
         let version = match address {
             Some(address) if address.is_ipv6() => Version::V6,
             // `user6.rules` alone tells only of IPv6.
@@ -372,30 +414,28 @@ impl Ufw {
             _ => Version::V4,
         };
         let asked = Asked { address, port, protocol, version };
-        let (mut allowed_part, mut denied_part, mut blocked) = (None, None, None);
-        let mut open = self.default_allow;
-        for rule in self.rules.iter().filter(|rule| rule.direction == Direction::In) {
-            match (rule.matches(&asked), rule.action) {
-                (Match::No, _) => {}
+        let mut decision = Decision { open: self.default_allow && direction == Direction::In, ..Decision::default() };
+        for rule in self.rules.iter().filter(|rule| rule.direction == direction) {
+            let known = match (rule.matches(&asked), rule.action) {
+                (Match::No, _) => continue,
                 (Match::Whole, Action::Allow) => {
-                    open = true;
+                    decision.open = true;
                     break;
                 }
-                (Match::Whole, _) => return Verdict::Denied(rule),
+                (Match::Whole, _) => {
+                    decision.open = false;
+                    decision.closed = Some(rule);
+                    break;
+                }
                 // A rule for all ports is for a trusted host or network, not for this port.
-                (Match::Part, Action::Allow) if rule.ports.is_empty() => {}
-                (Match::Part, Action::Allow) => allowed_part = allowed_part.or(Some(rule)),
-                (Match::Part, _) if rule.ports.is_empty() => blocked = blocked.or(Some(rule)),
-                (Match::Part, _) => denied_part = denied_part.or(Some(rule)),
-            }
+                (Match::Part, Action::Allow) if rule.ports.is_empty() => continue,
+                (Match::Part, Action::Allow) => &mut decision.allowed_part,
+                (Match::Part, _) if rule.ports.is_empty() => &mut decision.blocked,
+                (Match::Part, _) => &mut decision.denied_part,
+            };
+            known.get_or_insert(rule);
         }
-        match (denied_part, open, blocked, allowed_part) {
-            (Some(rule), ..) => Verdict::Denied(rule),
-            (None, true, Some(rule), _) => Verdict::AllowedExcept(rule),
-            (None, true, None, _) => Verdict::Allowed,
-            (None, false, _, Some(rule)) => Verdict::Partly(rule),
-            (None, false, _, None) => Verdict::NotAllowed,
-        }
+        decision
     }
 
     /// Whether `ufw route` lets everybody through to a container's port. With the rules of ufw-docker that is what

@@ -18,6 +18,7 @@ pub mod live;
 pub mod lsp;
 pub mod plan;
 pub mod prepare;
+pub mod presets;
 pub mod render;
 pub mod report;
 pub mod rules;

@@ -14,6 +14,7 @@ use indexmap::IndexMap;
 use crate::facts::MissingFile;
 use crate::finding::{Finding, Place, Severity};
 use crate::firewall::Ufw;
+use crate::firewall::live::Listening;
 use crate::plan::Plan;
 use crate::render::Target;
 use crate::rules::{self, Context};
@@ -62,6 +63,8 @@ pub fn load(source: Source, folder: &str, what_if: &WhatIf) -> Loaded {
 pub struct Facts {
     /// The host's firewall from `--ufw`; the topology's own otherwise.
     pub firewall: Option<Ufw>,
+    /// Ports of the host that are taken, from `--host live`.
+    pub listening: Vec<Listening>,
     /// Files that are not there.
     pub missing_files: Vec<MissingFile>,
     /// What the topology is to be rendered for.
@@ -113,7 +116,8 @@ pub fn lint_with(loaded: &Loaded, facts: &Facts, settings: &Settings) -> Vec<Loc
     // What the topology says of its rules wins.
     let settings = settings.with_levels(lints);
     if is_toml {
-        let context = Context { plan, target: facts.target, firewall, missing_files: &facts.missing_files, root };
+        let context =
+            Context { plan, target: facts.target, firewall, listening: &facts.listening, missing_files: &facts.missing_files, root };
         for rule in rules::ALL.iter().filter(|rule| settings.asks(rule)) {
             if let Some(check) = rule.check {
                 check(&context, &mut findings);

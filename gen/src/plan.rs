@@ -3,6 +3,7 @@
 //! The plan is the centre: lint judges it, every target writes it, and nothing looks back at the spec.
 
 mod bind;
+pub mod checks;
 mod environment;
 mod order;
 mod place;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub sla: Option<Sla>,
     /// What the Compose file says at its top beside what is generated.
     pub compose: serde_json::Map<String, serde_json::Value>,
+    /// What must be so once it runs: those of the whole first, then component by component.
+    pub checks: Vec<checks::Check>,
     /// False when something could not be resolved. Checks that conclude from what is *missing* then stay silent.
     pub complete: bool,
 }
@@ -418,6 +421,11 @@ impl Plan {
         self.components.values().filter(|component| component.is_deployed())
     }
 
+    /// The checks of one component.
+    pub fn checks_of<'a>(&'a self, component: &'a str) -> impl Iterator<Item = &'a checks::Check> {
+        self.checks.iter().filter(move |check| check.component.as_deref() == Some(component))
+    }
+
     /// The brokers, each with the workers and clients that are bound to it.
     #[must_use]
     pub fn brokers(&self) -> IndexMap<&str, Peers<'_>> {
@@ -441,10 +449,13 @@ impl Plan {
 
 /// Makes the plan, as far as the topology can be resolved, and tells what could not.
 #[must_use]
-pub fn plan(topology: Topology) -> (Plan, Vec<Finding>) {
+pub fn plan(mut topology: Topology) -> (Plan, Vec<Finding>) {
     let mut findings = Vec::new();
     let bound = bind::bind(&topology, &mut findings);
+    let unbound = checks::resolve(&mut topology, &mut findings);
+    let directory = checks::Directory::of(&topology);
     let mut plan = environment::complete(topology, bound, &mut findings);
+    plan.checks = checks::bind(&plan, &directory, unbound, &mut findings);
     order::start_order(&mut plan, &mut findings);
     place::place(&mut plan);
     plan.complete = findings.is_empty();

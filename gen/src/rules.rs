@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub target: Target,
     /// The host's firewall, as the topology or `--ufw` tells.
     pub firewall: Option<&'a Ufw>,
+    /// Ports of the host that are taken, as `--host live` tells.
+    pub listening: &'a [crate::firewall::live::Listening],
     /// Files beside the topology that the plan names and that are not there.
     pub missing_files: &'a [crate::facts::MissingFile],
     /// The topology as written: tells which of two places comes first.
@@ -184,6 +186,7 @@ registry! {
     outside_client_shut_out,
     overlapping_subnets,
     port_clash,
+    port_in_use,
     privileged_container,
     privileged_port,
     published_internal,
@@ -205,6 +208,7 @@ registry! {
     secret_in_environment,
     secret_in_image,
     secret_not_granted,
+    shallow_healthcheck,
     shared_identity,
     shared_log,
     shared_volume,

@@ -2,6 +2,7 @@
 //!
 //! The doc comments here are what an editor shows: `schemas/topology.schema.json` is made of these types.
 
+pub mod checks;
 pub mod mistakes;
 pub mod values;
 
@@ -19,6 +20,7 @@ use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, Se
 
 use crate::source::decode::{Located, Mistake, decode};
 use crate::source::{Node as Tree, Value, pointer};
+use checks::Expectation;
 use values::{Command, Duration, EnvName, EnvValue, LabelText, ListenPort, Name, NodeName, Passthrough, Port, Publish, Size, Volume};
 
 /// The deployment of a message-based system, in a few lines.
@@ -50,6 +52,8 @@ pub struct Spec {
     pub defaults: Defaults,
     /// What is promised to the users of the system.
     pub sla: Option<Sla>,
+    /// What must be so once the deployment runs: `[{ http = "http://web.http/", expect = 200, contains = "Welcome" }]`.
+    pub checks: Vec<Expectation>,
     /// What-ifs that `cbwgen lint --scenario NAME` judges.
     pub scenario: IndexMap<Name, Scenario>,
     /// The severity of rules: `unpinned-image = "allow"`.
@@ -90,8 +94,10 @@ macro_rules! component {
             pub secrets: IndexMap<EnvName, Secret>,
             /// Volumes: `"./host:/inside"`, `"name:/inside"`.
             pub volumes: Vec<Volume>,
-            /// How the engine asks whether it works: a command, a table, or `false`.
+            /// How the engine asks whether it works: a command, a table, or `false`. The command may hold `{{ need.host }}`.
             pub healthcheck: Option<Healthcheck>,
+            /// What must be so once it runs: `[{ http = "http://web.http/", contains = "Welcome" }, { tcp = "db.sql" }]`.
+            pub checks: Vec<Expectation>,
             /// The most that one instance may use.
             pub resources: Option<Resources>,
             /// On which machine it runs (for targets with several machines).
@@ -136,6 +142,7 @@ macro_rules! component {
                     secrets: std::mem::take(&mut self.secrets),
                     volumes: std::mem::take(&mut self.volumes),
                     healthcheck: self.healthcheck.take(),
+                    checks: std::mem::take(&mut self.checks),
                     resources: self.resources.take(),
                     placement: self.placement.take(),
                     restart: self.restart.take(),
@@ -169,6 +176,7 @@ pub struct Common {
     pub secrets: IndexMap<EnvName, Secret>,
     pub volumes: Vec<Volume>,
     pub healthcheck: Option<Healthcheck>,
+    pub checks: Vec<Expectation>,
     pub resources: Option<Resources>,
     pub placement: Option<Placement>,
     pub restart: Option<Restart>,
@@ -712,6 +720,8 @@ pub struct Firewall {
     pub kind: FirewallKind,
     /// What happens to what no rule speaks of. Default: `deny`.
     pub default: Option<FirewallDefault>,
+    /// How Docker's own rules stand to it. Default: `plain`.
+    pub docker: Option<Docker>,
     /// Ports that are let in: `["22/tcp", "8000:9000/tcp"]`.
     #[serde(default)]
     pub allow: Vec<PortRange>,
@@ -724,6 +734,21 @@ pub struct Firewall {
     /// Ports whose connections are limited in number.
     #[serde(default)]
     pub limit: Vec<PortRange>,
+}
+
+/// How Docker and ufw stand to each other: who decides about a published port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, DeriveDeserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Docker {
+    /// Docker opens it by address translation, before ufw is asked: its default.
+    #[default]
+    Plain,
+    /// The rules of ufw-docker are in the chain `DOCKER-USER`: `ufw route` decides, by the container's port.
+    UfwDocker,
+    /// Containers are on the host's network: ufw decides, by the host's port.
+    HostNetwork,
+    /// The engine runs with `iptables: false`: ufw decides, by the host's port.
+    NoIptables,
 }
 
 /// A kind of firewall.

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use crate::finding::{Finding, Place, Severity, below};
 use crate::rules;
 use crate::source::{Pointer, pointer};
+use crate::spec::checks::Expectation;
 use crate::spec::values::{Duration, EnvName, Name, NodeName, Passthrough, Volume};
 use crate::spec::{
     Autoscale, Build, BuildMode, Common, Defaults, External, Host, Image, LoggerChoice, Node, Replicas, Resources, Restart, Sla, Spec,
@@ -31,6 +32,8 @@ pub struct Topology {
     pub nodes: IndexMap<NodeName, Node>,
     /// What is promised.
     pub sla: Option<Sla>,
+    /// Checks that stand in no component's table.
+    pub checks: Vec<Expectation>,
     /// The image that our own programs stand on.
     pub base: String,
     /// What the Compose file says at its top beside what is generated.
@@ -132,8 +135,24 @@ pub struct WhatIf {
 #[must_use]
 pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Finding>) {
     let mut findings = Vec::new();
-    let Spec { name, broker, worker, client, logger, service, external, image, host, node, defaults, sla, scenario, lints: _, compose } =
-        spec;
+    let Spec {
+        name,
+        broker,
+        worker,
+        client,
+        logger,
+        service,
+        external,
+        image,
+        host,
+        node,
+        defaults,
+        sla,
+        checks,
+        scenario,
+        lints: _,
+        compose,
+    } = spec;
     let mut components = Vec::new();
     let has_logger = !logger.is_empty();
     let mut add = |name: Name, role: Role, keys: Common| components.push(component(name, role, keys, &defaults, has_logger));
@@ -172,6 +191,7 @@ pub fn resolve(spec: Spec, folder: &str, what_if: &WhatIf) -> (Topology, Vec<Fin
         host: host.unwrap_or_default(),
         nodes: node,
         sla,
+        checks,
         base: defaults.base.unwrap_or_else(|| "scratch".to_owned()),
         compose,
     };

@@ -86,10 +86,9 @@ class Deployment:
         """Leaves nothing of it on the engine."""
         for container in self.containers():
             docker("rm", "-fv", container["Id"])
-        for network in docker(
-            "network", "ls", "-q", f"--filter=label=com.docker.compose.project={self.project}"
-        ).split():
-            docker("network", "rm", network)
+        for kind in ("network", "volume"):
+            for one in docker(kind, "ls", "-q", f"--filter=label=com.docker.compose.project={self.project}").split():
+                docker(kind, "rm", one)
 
 
 def states(containers):

@@ -42,3 +42,19 @@ def test_nodejs_programs(deployment):
     assert_all_well(example)
     assert said.count("ended with exit code 0") == 2
     example.make("down")
+
+
+@pytest.mark.parametrize(("name", "node"), [("mixed-node-workers", {"wor"}), ("mixed-node-broker", {"bro", "cli", "log"})])
+def test_programs_of_both_kinds_in_one_deployment(deployment, name, node):
+    run(HERE / "stand-in", "ubuntu:22.04")
+    example = deployment(f"examples/{name}.toml")
+    said = example.make("deploy").stdout
+    assert_all_well(example)
+    assert said.count("ended with exit code 0") == 2
+    in_node = {
+        container["Config"]["Labels"]["com.docker.compose.service"]
+        for container in example.containers()
+        if (container["Config"]["Cmd"] or [""])[0] == "node"
+    }
+    assert in_node == node, "each role is of the kind that the file says"
+    example.make("down")

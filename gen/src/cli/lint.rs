@@ -10,11 +10,12 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
 use super::compose::{ComposeOptions, environment};
+use super::firewall::FirewallOptions;
 use super::targets::{self, STDIN, Target};
 use super::{CLEAN, Color, FAILED, FOUND, WhatIfs, folder_of, load_source, print, wants_color};
 use crate::compose::files::{Disk, Files, Kind};
 use crate::facts;
-use crate::firewall::Ufw;
+use crate::firewall::live::Live;
 use crate::lint::settings::{self, Config, Settings};
 use crate::lint::total::Total;
 use crate::lint::{self, Facts, project};
@@ -35,10 +36,8 @@ pub(super) struct Lint {
     /// Judge what a topology loses when it is rendered for this target
     #[arg(long, value_enum, default_value_t = render::Target::Compose)]
     target: render::Target,
-    /// Judge by the host's real firewall: the output of `ufw status` (also verbose, numbered) or `/etc/ufw/user.rules`; `-`
-    /// reads standard input
-    #[arg(long, value_name = "FILE")]
-    ufw: Option<PathBuf>,
+    #[command(flatten)]
+    host: FirewallOptions,
     /// Give advice too that not everybody follows
     #[arg(long)]
     pedantic: bool,
@@ -174,26 +173,19 @@ struct Judge<'a> {
     arguments: &'a Lint,
     world: World,
     environment: BTreeMap<String, String>,
-    firewall: Option<Ufw>,
+    host: Live,
     /// By path, those that were told already.
     configs: HashMap<PathBuf, Config>,
 }
 
 impl<'a> Judge<'a> {
     fn new(arguments: &'a Lint) -> anyhow::Result<Self> {
-        let inputs = arguments.paths.iter().chain(&arguments.compose.files).chain(&arguments.ufw);
+        let inputs = arguments.paths.iter().chain(&arguments.compose.files).chain(&arguments.host.ufw);
         if inputs.filter(|path| path.as_os_str() == "-").count() > 1 {
             bail!("only one of the files and `--ufw` can be standard input");
         }
-        let firewall = match &arguments.ufw {
-            Some(file) => {
-                let source = Source::read(file)?;
-                let wrong = |error| anyhow::anyhow!("--ufw: cannot use `{}`: {error}", source.name);
-                Some(Ufw::parse(&source.text).map_err(wrong)?)
-            }
-            None => None,
-        };
-        Ok(Self { arguments, world: World::new()?, environment: environment(), firewall, configs: HashMap::new() })
+        let host = arguments.host.read()?;
+        Ok(Self { arguments, world: World::new()?, environment: environment(), host, configs: HashMap::new() })
     }
 
     /// What is to be linted, and whether something of it cannot be.
@@ -253,7 +245,12 @@ impl<'a> Judge<'a> {
         let settings = self.settings(&folder_of(path), total)?;
         let loaded = load_source(source, path, &self.arguments.what_ifs)?;
         let missing_files = facts::missing_files(&loaded.plan, &folder_of(path));
-        let facts = Facts { firewall: self.firewall.clone(), missing_files, target: self.arguments.target };
+        let facts = Facts {
+            firewall: self.host.ufw.clone(),
+            listening: self.host.listening.clone(),
+            missing_files,
+            target: self.arguments.target,
+        };
         let findings = lint::lint_with(&loaded, &facts, &settings);
         total.add(vec![loaded.source], findings);
         Ok(())
@@ -263,7 +260,7 @@ impl<'a> Judge<'a> {
         let folder = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("")).to_owned();
         let settings = self.settings(&folder, total)?;
         let options = self.arguments.compose.options(files, &self.environment, &self.world.current);
-        let linted = project::lint(&options, &self.world.files, self.firewall.as_ref(), &settings)?;
+        let linted = project::lint_on(&options, &self.world.files, (self.host.ufw.as_ref(), &self.host.listening), &settings)?;
         total.add(linted.sources, linted.findings);
         Ok(())
     }

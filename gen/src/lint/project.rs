@@ -9,6 +9,7 @@ use crate::compose::tree::Node;
 use crate::compose::{Context, Project};
 use crate::finding::Finding;
 use crate::firewall::Ufw;
+use crate::firewall::live::Listening;
 use crate::rules;
 use crate::source::{Origin, ReadError, Source};
 
@@ -33,9 +34,19 @@ pub struct Linted {
 
 /// Loads a project and judges it.
 pub fn lint(options: &Options, files: &dyn Files, firewall: Option<&Ufw>, settings: &Settings) -> Result<Linted, ReadError> {
+    lint_on(options, files, (firewall, &[]), settings)
+}
+
+/// The same on a host with these ports taken.
+pub fn lint_on(
+    options: &Options,
+    files: &dyn Files,
+    (firewall, listening): (Option<&Ufw>, &[Listening]),
+    settings: &Settings,
+) -> Result<Linted, ReadError> {
     let (mut project, mut findings) = load::load(options, files)?;
     let mut surroundings = Surroundings::new(&project, files);
-    let context = Context { project: &project, files, firewall, surroundings: &surroundings };
+    let context = Context { project: &project, files, firewall, listening, surroundings: &surroundings };
     for rule in rules::ALL.iter().filter(|rule| settings.asks(rule)) {
         if let Some(check) = rule.compose {
             check(&context, &mut findings);

@@ -27,7 +27,9 @@ impl Judged {
     /// Whether a rule had its say where a comment allows something.
     fn by(&self, rule: &Rule, settings: &Settings, file: usize, allow: &Allow) -> bool {
         let asked = if self.compose { rule.compose.is_some() } else { rule.check.is_some() };
-        let can_tell = self.firewall || !(rule.name.starts_with("ufw-") || rule.name == "outside-client-shut-out");
+        let by_firewall = rule.name.starts_with("ufw-") || rule.name == "outside-client-shut-out";
+        // Which ports are taken is another matter on every host and every day.
+        let can_tell = (self.firewall || !by_firewall) && rule.name != "port-in-use";
         let covers = |origin: &Origin| origin.file as usize == file && allow.covers.contains(&(origin.start as usize));
         // What one target loses another one keeps.
         let can_tell = can_tell && rule.name != rules::target_loses::RULE.name;

@@ -105,7 +105,8 @@ fn complete_one(component: topology::Component, bound: Bound, findings: &mut Vec
         env.insert(key.0.clone(), EnvVar { value, origin: Origin::User });
     }
     let command = keys.command.take().map(|command| arguments(&command, as_is, |text| fill(text, Place::value_of(&pointer, "command"))));
-    let healthcheck = healthcheck(keys.healthcheck.take(), &role, &image, as_is);
+    let written = keys.healthcheck.take().map(|written| filled(written, |text| fill(text, Place::value_of(&pointer, "healthcheck"))));
+    let healthcheck = healthcheck(written, &role, &image, as_is);
 
     Component {
         replicas,
@@ -339,6 +340,20 @@ fn dependencies(plan: &mut Plan) {
         if let Some(component) = plan.components.get_mut(&from) {
             component.depends_on.insert(to, condition);
         }
+    }
+}
+
+/// A health check with what is bound put in.
+fn filled(written: spec::Healthcheck, mut fill: impl FnMut(&str) -> String) -> spec::Healthcheck {
+    match written {
+        spec::Healthcheck::Check(mut check) => {
+            check.command = match &check.command {
+                Command::Line(line) => Command::Line(fill(line)),
+                Command::Arguments(arguments) => Command::Arguments(arguments.iter().map(|argument| fill(argument)).collect()),
+            };
+            spec::Healthcheck::Check(check)
+        }
+        none @ spec::Healthcheck::None => none,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::checks::{At, Check, Probe};
 use super::{Component, Condition, ImageSource, Origin, Plan, Published, Role, Target};
 use crate::secret;
 
@@ -154,6 +155,13 @@ pub fn text(plan: &Plan) -> String {
         }
         component_text(&mut text, plan, component);
     }
+    let mut elsewhere = plan.checks.iter().filter(|check| check.component.is_none()).peekable();
+    if elsewhere.peek().is_some() {
+        text.push_str("checks of other hosts:\n");
+    }
+    for check in elsewhere {
+        let _ = writeln!(text, "  {check}");
+    }
     if !plan.networks.is_empty() {
         text.push_str("networks:\n");
         for (name, network) in &plan.networks {
@@ -210,6 +218,9 @@ fn component_text(text: &mut String, plan: &Plan, component: &Component) {
         line("volume", format!("{} → {}{}", volume.source, volume.target, if volume.read_only { " (read only)" } else { "" }));
     }
     line("networks", component.networks.join(", "));
+    for check in plan.checks_of(&component.name) {
+        line("check", check.to_string());
+    }
     for (key, variable) in &component.env {
         line("env", format!("{key}={}", secret::shown(key, &variable.value)));
     }
@@ -222,6 +233,24 @@ struct Document<'a> {
     components: Vec<ComponentDocument<'a>>,
     networks: IndexMap<&'a str, &'a [String]>,
     start_order: Vec<Vec<&'a str>>,
+    checks: Vec<CheckDocument<'a>>,
+}
+
+/// A check: `url` for `http`, else `address`; both as the host of the deployment reaches it, or nothing where only the engine knows
+/// the container's address: there `component`, `endpoint` and `port` say what to look up.
+#[derive(Serialize)]
+struct CheckDocument<'a> {
+    about: Option<&'a str>,
+    check: &'a str,
+    kind: &'a str,
+    component: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    port: u16,
+    path: Option<&'a str>,
+    address: Option<String>,
+    url: Option<String>,
+    expect: Option<u16>,
+    contains: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -302,6 +331,7 @@ pub fn json(plan: &Plan) -> String {
         components: plan.components.values().map(|component| component_document(plan, component)).collect(),
         networks: plan.networks.iter().map(|(name, network)| (name.as_str(), network.members.as_slice())).collect(),
         start_order,
+        checks: plan.checks.iter().map(check_document).collect(),
     };
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
 }
@@ -354,6 +384,30 @@ fn component_document<'a>(plan: &'a Plan, component: &'a Component) -> Component
             .map(|v| VolumeDocument { source: &v.source, target: &v.target, read_only: v.read_only })
             .collect(),
         networks: &component.networks,
+    }
+}
+
+fn check_document(check: &Check) -> CheckDocument<'_> {
+    let (component, endpoint, port) = match &check.at {
+        At::Endpoint { component, endpoint, port, .. } => (Some(component.as_str()), Some(endpoint.as_str()), *port),
+        At::Host { port, .. } => (None, None, *port),
+    };
+    let (kind, path, expect, contains) = match &check.probe {
+        Probe::Tcp => ("tcp", None, None, None),
+        Probe::Http { path, expect, contains } => ("http", Some(path.as_str()), Some(*expect), contains.as_deref()),
+    };
+    CheckDocument {
+        about: check.component.as_deref(),
+        check: &check.written,
+        kind,
+        component,
+        endpoint,
+        port,
+        path,
+        address: check.at.authority(None),
+        url: check.url(None),
+        expect,
+        contains,
     }
 }
 

@@ -26,14 +26,15 @@ pub(super) fn fill(text: &str, name: &str, bindings: &[Binding]) -> Result<Strin
     if text.contains("{%") {
         return Err("only `{{ … }}` is understood here, no `{% … %}`".to_owned());
     }
-    let mut values: BTreeMap<&str, Value> = bindings
+    let mut values: BTreeMap<String, Value> = bindings
         .iter()
         .map(|binding| {
             let value = context! { host => binding.host.clone(), port => binding.port, url => binding.url() };
-            (binding.need.as_str(), value)
+            // In a template `own-cache` would be a subtraction; in variables too it is `OWN_CACHE_HOST`.
+            (binding.need.replace('-', "_"), value)
         })
         .collect();
-    values.insert("self", context! { name => name });
+    values.insert("self".to_owned(), context! { name => name });
     let filled = environment.render_str(text, Value::from_pairs(values.clone())).map_err(|error| match error.kind() {
         ErrorKind::UndefinedError => {
             let known = values.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
@@ -59,6 +60,8 @@ mod tests {
         assert_eq!(fill("{{ db.host }}:{{ db.port }}", "web", &db()).unwrap(), "mariadb:3306");
         assert_eq!(fill("{{ self.name }} {{ db.url }}", "web", &db()).unwrap(), "web tcp://mariadb:3306");
         assert_eq!(fill("${HOME} stays", "web", &db()).unwrap(), "${HOME} stays");
+        let own_cache = vec![Binding { need: "own-cache".into(), ..db().remove(0) }];
+        assert_eq!(fill("{{ own_cache.port }}", "web", &own_cache).unwrap(), "3306");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::compose;
 use crate::finding::{Place, below};
 use crate::firewall::{Ufw, Verdict};
 use crate::plan::{Component, LOGGER_DIR, Plan, Published, Role, Target};
+use crate::spec::Docker;
 use crate::spec::values::{Protocol, Volume};
 
 impl Context<'_> {
@@ -117,12 +118,18 @@ fn inside<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
 pub(crate) fn ufw_verdicts<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Component, &'a Published, &'a Ufw, Verdict<'a>)> {
     let ufw = context.firewall.filter(|ufw| ufw.active);
     let ports = ufw.into_iter().flat_map(|ufw| published(context.plan).map(move |(component, published)| (component, published, ufw)));
-    ports.filter(|(_, published, ufw)| !is_loopback(published) && !ufw.routes_to(published.port, published.protocol)).map(
-        |(component, published, ufw)| {
+    ports
+        .filter(|(_, published, ufw)| !is_loopback(published) && !ufw.routes_to(published.port, published.protocol))
+        .map(|(component, published, ufw)| {
             let verdict = ufw.verdict(published.address, published.host_port, published.protocol);
             (component, published, ufw, verdict)
-        },
-    )
+        })
+        .filter(|(_, _, ufw, verdict)| is_told(ufw, verdict))
+}
+
+/// Where ufw decides itself, its word is the truth; only a port that it lets nobody into is worth a word.
+fn is_told(ufw: &Ufw, verdict: &Verdict<'_>) -> bool {
+    ufw.docker == Docker::Plain || *verdict == Verdict::NotAllowed
 }
 
 /// A port that a service publishes for other machines, and what ufw says of it.
@@ -167,6 +174,6 @@ pub(crate) fn compose_ufw_verdicts<'a>(context: &compose::Context<'a>) -> impl I
             return None;
         }
         let verdict = ufw.verdict(port.address, number, protocol);
-        Some(Judged { service, port, number, protocol, ufw, verdict })
+        is_told(ufw, &verdict).then_some(Judged { service, port, number, protocol, ufw, verdict })
     })
 }

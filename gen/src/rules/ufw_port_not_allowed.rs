@@ -2,8 +2,10 @@
 
 use crate::compose;
 use crate::finding::{Finding, Place};
+use crate::firewall::open::allow;
 use crate::firewall::{Ufw, Verdict};
 use crate::rules::{Context, compose_ufw_verdicts, ufw_verdicts};
+use crate::spec::Docker;
 use crate::spec::values::Protocol;
 
 rule! {
@@ -28,8 +30,8 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
             Verdict::NotAllowed => RULE.finding(
                 Place::Value(published.pointer.clone()),
                 format!("{what}, which no rule of ufw opens"),
-                "Docker goes round ufw and opens it unseen; where ufw decides, other machines are shut out".to_owned(),
-                help(port, protocol, ufw),
+                consequence(ufw).to_owned(),
+                help((port, published.port), protocol, ufw),
             ),
             Verdict::Partly(rule) => RULE.finding(
                 Place::Value(published.pointer.clone()),
@@ -43,7 +45,19 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn help(port: u16, protocol: Protocol, ufw: &Ufw) -> String {
+/// Who decides, and so what happens.
+fn consequence(ufw: &Ufw) -> &'static str {
+    match ufw.docker {
+        Docker::Plain => "Docker goes round ufw and opens it unseen; where ufw decides, other machines are shut out",
+        Docker::UfwDocker => "ufw-docker lets nobody in from beyond private networks",
+        Docker::HostNetwork | Docker::NoIptables => "ufw decides here: other machines are shut out",
+    }
+}
+
+fn help((port, inside): (u16, u16), protocol: Protocol, ufw: &Ufw) -> String {
+    if ufw.docker == Docker::UfwDocker {
+        return format!("`{}`", allow(ufw.docker, None, inside, protocol));
+    }
     match ufw.nearest_allowed(port, protocol) {
         Some(range) => format!("`sudo ufw allow {port}/{protocol}`; the nearest that ufw lets in is `{range}`"),
         None => format!("`sudo ufw allow {port}/{protocol}`; ufw lets no {protocol} port in"),
@@ -56,8 +70,8 @@ fn check_compose(context: &compose::Context<'_>, findings: &mut Vec<Finding>) {
         let (message, consequence, help) = match &judged.verdict {
             Verdict::NotAllowed => (
                 format!("{}, which no rule of ufw opens", judged.what()),
-                "Docker goes round ufw and opens it unseen; where ufw decides, other machines are shut out",
-                help(port, protocol, judged.ufw),
+                consequence(judged.ufw),
+                help((port, judged.port.target), protocol, judged.ufw),
             ),
             Verdict::Partly(rule) => (
                 format!("{}, which ufw opens only to some (`{rule}`)", judged.what()),

@@ -32,6 +32,12 @@ fn help<'a>(written: &str, known: impl Iterator<Item = &'a str> + Clone) -> Stri
 pub fn component(name: &str, topology: &Topology, place: Place) -> Finding {
     let components = topology.components.iter().map(|component| component.name.as_str());
     let known = components.chain(topology.externals.keys().map(Name::as_str));
+    named(name, known, place)
+}
+
+/// No component or external of that name, where these are known.
+#[must_use]
+pub fn named<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone, place: Place) -> Finding {
     let name = crate::source::decode::shorten(name);
     RULE.finding(place, format!("there is no component `{name}`"), CONSEQUENCE.to_owned(), help(&name, known))
 }

@@ -608,7 +608,7 @@ impl JsonSchema for EnvValue {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "The variable's value. Text may hold `{{ need.host }}`, `{{ need.port }}`, `{{ need.url }}` and `{{ self.name }}`; Compose's own `${VAR}` stays as it is.",
+            "description": "The variable's value. Text may hold `{{ need.host }}`, `{{ need.port }}`, `{{ need.url }}` and `{{ self.name }}` (a need `own-cache` is `own_cache` there); Compose's own `${VAR}` stays as it is.",
             "type": ["string", "number", "boolean"]
         })
     }
