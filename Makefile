@@ -80,7 +80,7 @@ test: cargo ## all tests; those on real Node.js, Python and Docker where they ar
 	@tests/interop/run
 	@tests/docker/run
 	@tests/swarm/run
-	@CBWGEN=$(CBWGEN) tests/kubernetes/run
+	@tests/kubernetes/run
 
 lint: $(cbwgen) ## judge the topology, as deployed with SCALE
 	@$(CBWGEN) lint $(SPEC) --target $(TARGET) $(SCALE:%=--scale %)
