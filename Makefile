@@ -61,7 +61,8 @@ name-of = $(firstword $(subst =, ,$(1)))
 # A verb of Compose, or $(2) of what does the same for another target.
 act = $(if $(filter compose,$(TARGET)),$(COMPOSE) $(1),$(call other,$(2)))
 other = $(if $(filter script,$(TARGET)),CLIENT_WAIT=$(CLIENT_WAIT) $(OUT)/deploy.sh $(1) $(SCALE),\
-  LONG_RUNNING='$(long-running)' ONE_SHOT='$(one-shot)' SCALE='$(SCALE)' NODES='$(NODES)' CLIENT_WAIT=$(CLIENT_WAIT) \
+  LONG_RUNNING='$(long-running)' ONE_SHOT='$(one-shot)' \
+  INSTANCES='$(shell $(CBWGEN) plan $(SPEC) --list instances)' SCALE='$(SCALE)' NODES='$(NODES)' CLIENT_WAIT=$(CLIENT_WAIT) \
   deploy/swarm $(1) $(OUT) $(shell $(CBWGEN) plan $(SPEC) --list project))
 # The components of $(1) that SCALE names.
 scaled = $(filter $(foreach s,$(SCALE),$(call name-of,$(s))),$(1))
@@ -86,7 +87,7 @@ test: cargo ## all tests; those on real Node.js, Python and Docker where they ar
 	@tests/live/run
 	@tests/docker/run
 	@tests/swarm/run
-	@CBWGEN=$(CBWGEN) tests/kubernetes/run
+	@tests/kubernetes/run
 
 lint: $(cbwgen) ## judge the topology, as deployed with SCALE
 	@$(CBWGEN) lint $(SPEC) --target $(TARGET) $(SCALE:%=--scale %)

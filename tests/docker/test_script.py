@@ -89,13 +89,13 @@ def settings(container, one):
         "labels": labels,
         "networks": networks,
         "mounts": mounts,
-        "tmpfs": host["Tmpfs"] or {},
+        "tmpfs": host.get("Tmpfs") or {},
         "ports": {k: v for k, v in (host["PortBindings"] or {}).items() if v},
         "restart": host["RestartPolicy"]["Name"],
         "stop": config.get("StopTimeout"),
         "rights": (host["ReadonlyRootfs"], host["CapDrop"], host["CapAdd"], host["SecurityOpt"], host["Privileged"]),
         "limits": (host["NanoCpus"], host["Memory"]),
-        "init": bool(host["Init"]),
+        "init": bool(host.get("Init")),
         "log": host["LogConfig"],
     }
 
@@ -168,23 +168,22 @@ def test_scale_while_it_runs(script, deployed):
     assert f"{script.project}-wor-1" in make(script, "ps").stdout
 
 
-def test_it_does_not_touch_what_compose_made(script, deployed):
-    make(script, "down")
-    make(script, "deploy", to="compose")
-    refused = make(script, "deploy", check=False)
-    assert refused.returncode != 0 and "this script did not make it" in refused.stdout
-    make(script, "down")
-    assert len(script.containers()) == 7
-    make(script, "down", to="compose")
-
-
-def test_down_leaves_the_log_and_a_new_deploy_continues_it(script, deployed):
+def test_down_leaves_the_log_and_what_others_made_and_a_new_deploy_continues(script, deployed):
     log = script.folder / "logs" / "logs"
-    make(script, "deploy")
     before = log.read_bytes()
     make(script, "down")
     assert mine(script) == []
     assert docker("network", "ls", "-q", f"--filter=label=org.cbwgen.topology={script.project}") == ""
+    # As Compose names and labels it: the first name that the script would give.
+    foreign = docker(
+        *("create", "--name", f"{script.project}-log-1", "--label", f"org.cbwgen.topology={script.project}"),
+        f"{script.project}-log:script",
+    )
+    refused = make(script, "deploy", check=False)
+    assert refused.returncode != 0 and "this script did not make it" in refused.stdout
+    make(script, "down")
+    assert docker("ps", "-aq", "--no-trunc", f"--filter=id={foreign}") == foreign
+    docker("rm", foreign)
     make(script, "deploy")
     after = log.read_bytes()
     assert after.startswith(before) and len(after) > len(before)

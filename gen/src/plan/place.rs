@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Component, Plan};
-use crate::spec::values::{Protocol, Volume};
+use crate::spec::values::{Protocol, Size, Volume};
 use crate::spec::{Cpus, Node};
 
 /// Where an instance goes.
@@ -62,7 +62,7 @@ struct Left {
 
 impl Left {
     fn of(node: &Node) -> Self {
-        Self { cpus: node.cpus.map(millis), memory: node.memory.map(|size| size.bytes()), instances: 0, ports: HashMap::new() }
+        Self { cpus: node.cpus.map(millis), memory: node.memory.map(Size::bytes), instances: 0, ports: HashMap::new() }
     }
 
     fn has_room_for(&self, cpus: u64, memory: u64) -> bool {
@@ -95,7 +95,7 @@ pub(super) fn place(plan: &mut Plan) {
 
 fn instances(plan: &Plan, component: &Component, left: &mut [Left], volumes: &mut HashMap<String, usize>) -> Vec<Place> {
     let cpus = component.resources.cpus.map_or(0, millis);
-    let memory = component.resources.memory.map_or(0, |size| size.bytes());
+    let memory = component.resources.memory.map_or(0, Size::bytes);
     let ports: HashSet<(u16, Protocol)> = component.published.iter().map(|published| (published.host_port, published.protocol)).collect();
     let mut fitting: Vec<usize> = (0..left.len()).filter(|node| suits(plan, component, *node)).collect();
     let mut own = vec![0_u32; left.len()];

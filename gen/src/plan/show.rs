@@ -29,6 +29,8 @@ pub enum List {
     Static,
     /// The project.
     Project,
+    /// What runs, with its number of instances: `wor=4`.
+    Instances,
 }
 
 /// Raised when a field changes its meaning or goes away; new fields do not raise it.
@@ -37,7 +39,11 @@ const VERSION: u32 = 1;
 /// The names that `--list` asks for, one a line.
 #[must_use]
 pub fn list(plan: &Plan, list: List) -> String {
+    if list == List::Instances {
+        return plan.deployed().fold(String::new(), |text, component| format!("{text}{}={}\n", component.name, component.replicas));
+    }
     let mut names: Vec<&str> = match list {
+        List::Instances => Vec::new(),
         List::Project => vec![&plan.name],
         List::LongRunning => plan.deployed().filter(|c| !c.is_one_shot()).map(|c| c.service.as_str()).collect(),
         List::OneShot => plan.deployed().filter(|c| c.is_one_shot()).map(|c| c.service.as_str()).collect(),

@@ -7,7 +7,7 @@
 //! | an endpoint that somebody is bound to | a port of the Service that is called like the component; headless where peers want every address |
 //! | a published endpoint | a Service of the kind `LoadBalancer` with that port alone |
 //! | the environment | a `ConfigMap`; the pods are replaced when it changes |
-//! | a secret | a Secret that is made from the user's file or variable, and never in a manifest |
+//! | a secret | a reference: the Secret is made from the user's file, or by somebody |
 //! | a volume | a `PersistentVolumeClaim` |
 //! | a folder in memory | an `emptyDir` in memory |
 //! | a network | a `NetworkPolicy`: who is bound to an endpoint reaches it, nobody else does |
@@ -31,7 +31,7 @@ mod yaml;
 
 use serde_json::{Value, json};
 
-pub use losses::losses;
+pub use losses::{losses, refusals};
 
 use super::templates::Engine;
 use super::{Error, File, Options, dockerfile, images};

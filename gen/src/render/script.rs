@@ -121,7 +121,7 @@ fn script(plan: &Plan, options: &Options) -> Script {
                 volumes.push(name);
             }
         }
-        for (name, secret) in &component.secrets {
+        for (name, secret) in component.secrets.iter().filter(|_| component.replicas > 0) {
             let why = match &secret.env {
                 Some(variable) if !is_variable(variable) => "its variable has a name that no shell knows",
                 _ if secret.external => "somebody else keeps it, and docker keeps none",
@@ -204,7 +204,9 @@ fn run_options(
     let mut add = |option: &str, value: String| all.push(if value.is_empty() { option.to_owned() } else { format!("{option} {value}") });
     if let Some((network, aliases)) = network {
         add("--network", network.clone());
-        aliases.iter().for_each(|alias| add("--network-alias", (*alias).to_owned()));
+        for alias in aliases {
+            add("--network-alias", (*alias).to_owned());
+        }
     }
     if !connects.is_empty() {
         // So that another list of networks is another configuration.
@@ -235,7 +237,8 @@ fn run_options(
         add("--health-start-period", check.start_period().to_string());
     }
     add("--restart", component.restart.as_str().to_owned());
-    add("--stop-timeout", component.stop_grace.as_millis().div_ceil(1000).to_string());
+    // Whole seconds, cut off as Compose does it.
+    add("--stop-timeout", (component.stop_grace.as_millis() / 1000).to_string());
     if let Some(user) = user(component) {
         add("--user", user);
     }

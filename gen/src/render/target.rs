@@ -79,6 +79,15 @@ impl Target {
         plan.deployed().filter_map(of).collect::<Vec<_>>().into_iter()
     }
 
+    /// What the target refuses of a plan: then nothing is written for it.
+    #[must_use]
+    pub fn refusals(self, plan: &Plan) -> Vec<Loss> {
+        match self {
+            Self::Kubernetes => kubernetes::refusals(plan),
+            Self::Compose | Self::Swarm | Self::Script => Vec::new(),
+        }
+    }
+
     /// Renders the files, the one that the target runs first.
     pub(super) fn files(self, plan: &Plan, options: &Options, engine: &Engine<'_>) -> Result<Vec<File>, Error> {
         match self {

@@ -92,6 +92,12 @@ pub fn interpolated(text: &str) -> String {
     keep_variables(text, "$$", OPERATORS)
 }
 
+/// Whether Compose replaces something in a text that the reader of stack files refuses: it knows no `${VAR:+x}`.
+#[must_use]
+pub fn has_alternative(text: &str) -> bool {
+    interpolated(text) != keep_variables(text, "$$", &[":-", ":?", "-", "?"])
+}
+
 /// What may stand between a variable's name and a text (Compose specification, "Interpolation"), the longer first.
 const OPERATORS: &[&str] = &[":-", ":?", ":+", "-", "?", "+"];
 
@@ -247,6 +253,16 @@ mod tests {
         assert_eq!(interpolated("$${TZ}"), "$${TZ}");
         assert_eq!(interpolated("${} ${1} ${a b} ${"), "$${} $${1} $${a b} $${");
         assert_eq!(literal("exec node broker ${PORT} $1"), "exec node broker $${PORT} $$1");
+    }
+
+    #[test]
+    fn stack_files_know_fewer_operators() {
+        for text in ["${A:+b}", "${A:-${B+c}}"] {
+            assert!(has_alternative(text), "{text}");
+        }
+        for text in ["${A:-b} ${A:?b} $${A:+b}", "a+b", "${A}"] {
+            assert!(!has_alternative(text), "{text}");
+        }
     }
 
     #[test]

@@ -356,6 +356,28 @@ fn memory(size: Size) -> String {
     if text.ends_with("iB") { text } else { format!("{}B", size.bytes()) }
 }
 
+/// Component and name in the container of every secret, with its name in the list of secrets.
+pub(super) fn secret_names(plan: &Plan) -> Vec<((&str, &str), String)> {
+    let mut first: IndexMap<&str, &Secret> = IndexMap::new();
+    let mut names = Vec::new();
+    for component in plan.deployed() {
+        for (name, source) in &component.secrets {
+            let own = first.get(name.as_str()).is_none_or(|first| is_same(first, source));
+            let listed = if own { name.clone() } else { format!("{}.{name}", component.name) };
+            if own {
+                first.entry(name).or_insert(source);
+            }
+            names.push(((component.name.as_str(), name.as_str()), listed));
+        }
+    }
+    names
+}
+
+/// Whether two secrets come from the same place.
+fn is_same(one: &Secret, other: &Secret) -> bool {
+    (&one.file, &one.env, one.external) == (&other.file, &other.env, other.external)
+}
+
 /// Secrets of all services. One name may mean several things, and Compose has one list.
 struct Secrets {
     sources: Vec<SecretSource>,
@@ -390,9 +412,7 @@ impl Secrets {
     /// The secret's own name, with the component's in front where another component means something else by it.
     fn name_of(&self, component: &str, name: &str, source: &Secret) -> String {
         match self.by_name.get(name) {
-            Some(first) if (&first.file, &first.env, first.external) != (&source.file, &source.env, source.external) => {
-                format!("{component}.{name}")
-            }
+            Some(first) if !is_same(first, source) => format!("{component}.{name}"),
             _ => name.to_owned(),
         }
     }

@@ -1,6 +1,6 @@
 //! `target-loses`
 
-use crate::finding::{Finding, Place};
+use crate::finding::{Finding, Place, Severity};
 use crate::render::Loss;
 use crate::rules::Context;
 
@@ -10,7 +10,8 @@ rule! {
     /// What a topology says holds in full for Compose, the target when none is named. `--target` asks for another one.
     ///
     /// ### What happens
-    /// The files are written without it. Each finding says what the system then does instead.
+    /// The files are written without it. Each finding says what the system then does instead. What the target refuses altogether
+    /// is an error, and nothing is written.
     ///
     /// ### What to do
     /// What the finding says; or allow it where you can live with it.
@@ -18,9 +19,11 @@ rule! {
 }
 
 fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
-    for Loss { pointer, what, effect, remedy } in context.target.losses(context.plan) {
+    let losses = context.target.losses(context.plan).into_iter().map(|loss| (loss, RULE.severity));
+    let refusals = context.target.refusals(context.plan).into_iter().map(|loss| (loss, Severity::Error));
+    for (Loss { pointer, what, effect, remedy }, severity) in refusals.chain(losses) {
         // A value where there is one, and the name in a table's header.
         let place = if pointer.len() > 2 { Place::Value(pointer) } else { Place::Key(pointer) };
-        findings.push(RULE.finding(place, what, effect, remedy));
+        findings.push(Finding { severity, ..RULE.finding(place, what, effect, remedy) });
     }
 }

@@ -34,9 +34,10 @@ fn check(context: &Context<'_>, findings: &mut Vec<Finding>) {
         for (index, volume) in component.volumes.iter().enumerate() {
             let Some((writer, home)) = homes.get(volume.source.as_str()).copied() else { continue };
             let Some(node) = component.places.iter().filter_map(|place| place.node()).find(|node| *node != home) else { continue };
-            let consequence = match volume.is_bind() {
-                true => "on the other node there is no such folder, or another one: neither sees what the other writes",
-                false => "on the other node there is an empty volume of this name: neither sees what the other writes",
+            let consequence = if volume.is_bind() {
+                "on the other node there is no such folder, or another one: neither sees what the other writes"
+            } else {
+                "on the other node there is an empty volume of this name: neither sees what the other writes"
             };
             let mut finding = RULE.finding(
                 place(context, component, index, volume),

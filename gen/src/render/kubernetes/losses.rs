@@ -17,11 +17,10 @@ use crate::spec::Restart;
 /// What Kubernetes does not do as Compose does, in the order in which the components start.
 #[must_use]
 pub fn losses(plan: &Plan) -> Vec<Loss> {
-    let (bound, claims, secrets) = (Bound::of(plan), Claims::of(plan), Secrets::of(plan));
+    let (claims, secrets) = (Claims::of(plan), Secrets::of(plan));
     let mut losses: Vec<Loss> = built_images(plan).into_iter().collect();
     let mut told = HashSet::new();
     for component in plan.deployed() {
-        losses.extend(impossible_name(component, &bound));
         losses.extend(start_order(component));
         losses.extend(restart(component));
         losses.extend(volumes(component, &claims, &mut told));
@@ -32,6 +31,13 @@ pub fn losses(plan: &Plan) -> Vec<Loss> {
         losses.extend(most_per_node(component));
     }
     losses
+}
+
+/// What the API server would refuse.
+#[must_use]
+pub fn refusals(plan: &Plan) -> Vec<Loss> {
+    let bound = Bound::of(plan);
+    plan.deployed().filter_map(|component| impossible_name(component, &bound)).collect()
 }
 
 /// A key of a component.

@@ -2,21 +2,23 @@
 
 use super::view;
 use crate::finding::below;
-use crate::plan::{Component, Condition, ImageSource, Plan};
-use crate::render::Loss;
+use crate::plan::{Component, Condition, ImageSource, Origin, Plan};
+use crate::render::{Loss, text};
 use crate::rules::list;
 use crate::source::Pointer;
 
 /// What a Swarm cannot do of a plan, component by component.
 #[must_use]
 pub fn losses(plan: &Plan) -> Vec<Loss> {
+    let names = view::secret_names(plan);
     let mut losses = Vec::new();
     for component in plan.deployed().filter(|component| component.replicas > 0) {
         losses.extend(open_backend(component));
         losses.extend(start_order(plan, component));
         losses.extend(one_address(component));
-        losses.extend(secrets_of_the_environment(plan, component));
+        losses.extend(secrets_of_the_environment(plan, &names, component));
         losses.extend(new_privileges(component));
+        losses.extend(alternatives(component));
         losses.extend(ports_of_one_node(plan, component));
         losses.extend(volumes_of_one_node(plan, component));
     }
@@ -139,14 +141,37 @@ fn one_address(component: &Component) -> Vec<Loss> {
 }
 
 /// The CLI hands over files, no variables.
-fn secrets_of_the_environment(plan: &Plan, component: &Component) -> Vec<Loss> {
+fn secrets_of_the_environment(plan: &Plan, names: &view::SecretNames<'_>, component: &Component) -> Vec<Loss> {
     let of_env = component.secrets.iter().filter_map(|(name, secret)| Some((name, secret.env.as_ref()?)));
     of_env
-        .map(|(name, variable)| Loss {
-            pointer: at(component, &["secrets", name]),
-            what: format!("a stack file cannot take the secret `{name}` from the variable `{variable}`"),
-            effect: format!("it expects that the Swarm has a secret `{}_{name}`, and `docker stack deploy` fails without", plan.name),
-            remedy: format!("run `printf %s \"${variable}\" | docker secret create {}_{name} -` first, or use `file`", plan.name),
+        .map(|(name, variable)| {
+            let known = names.get(&(component.name.as_str(), name.as_str())).map_or(name, |known| known);
+            let known = view::external_name(plan, known);
+            Loss {
+                pointer: at(component, &["secrets", name]),
+                what: format!("a stack file cannot take the secret `{name}` from the variable `{variable}`"),
+                effect: format!("it expects that the Swarm has a secret `{known}`, and `docker stack deploy` fails without"),
+                remedy: format!("run `printf %s \"${variable}\" | docker secret create {known} -` first, or use `file`"),
+            }
+        })
+        .collect()
+}
+
+/// `${VAR:+x}` is no form that the CLI's reader of stack files knows.
+fn alternatives(component: &Component) -> Vec<Loss> {
+    let image = match &component.image {
+        ImageSource::Ready(image) => Some((at(component, &["image"]), image.as_str())),
+        _ => None,
+    };
+    let env = component.env.iter().filter(|(_, variable)| variable.origin == Origin::User);
+    let env = env.map(|(name, variable)| (at(component, &["env", name]), variable.value.as_str()));
+    let texts = env.chain(image).filter(|(_, text)| text::has_alternative(text));
+    texts
+        .map(|(pointer, text)| Loss {
+            pointer,
+            what: format!("a stack file cannot say `{}`", crate::source::decode::shorten(text)),
+            effect: "`docker stack deploy` refuses the whole file: \"invalid interpolation format\"".to_owned(),
+            remedy: "write `${VAR}` or `${VAR:-default}`, and set the variable when you deploy".to_owned(),
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! What `stack.yml.j2` is written against: the plan in the words of a stack file.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use serde::Serialize;
@@ -116,7 +117,7 @@ pub(in crate::render) fn stack(plan: &Plan, options: &Options) -> Stack {
     let services =
         services.into_iter().zip(plan.deployed()).map(|(service, component)| stack_service(service, component, &mut configs)).collect();
     let secrets = secrets.into_iter().map(|secret| Secret {
-        external_name: secret.environment.as_ref().map(|_| format!("{name}_{}", secret.name)),
+        external_name: secret.environment.as_ref().map(|_| external_name(plan, &secret.name)),
         name: secret.name,
         file: secret.file,
     });
@@ -192,6 +193,18 @@ fn stack_service(service: view::Service, component: &Component, configs: &mut Ve
         cpus: service.cpus,
         memory: service.memory,
     }
+}
+
+/// What the Swarm calls a secret that a stack file cannot make.
+pub(super) fn external_name(plan: &Plan, secret: &str) -> String {
+    format!("{}_{secret}", plan.name)
+}
+
+/// By component and name in the container, the name of a secret in the stack file.
+pub(super) type SecretNames<'p> = HashMap<(&'p str, &'p str), String>;
+
+pub(super) fn secret_names(plan: &Plan) -> SecretNames<'_> {
+    view::secret_names(plan).into_iter().collect()
 }
 
 /// The variable that says which build of a component's image runs: `CBW_TAG_MY_WORKER`.
