@@ -189,7 +189,7 @@ def test_a_rolling_update_under_load_loses_nothing(stack, deployed):
         assert update(image) == "completed"
         assert {image for _, image, _ in tasks("wor")} == {image} and all_run("wor", 4)
     # The node that was away has work again.
-    assert {node for node, _, _ in tasks("wor")} == set(SOCKETS)
+    assert "node3" in {node for node, _, _ in tasks("wor")}
 
 
 def test_a_bad_image_is_rolled_back_under_load(stack, deployed):
