@@ -186,7 +186,7 @@ def test_a_node_that_is_cut_off_under_load_costs_no_answer_and_comes_back(stack,
 def test_a_rolling_update_under_load_loses_nothing(stack, deployed):
     image = images(stack, "next", "LABEL next=1")
     with stack.load():
-        assert update(image) == "completed"
+        assert update(image) == "completed", docker("service", "ps", "--no-trunc", f"{STACK}_wor")
         assert {image for _, image, _ in tasks("wor")} == {image} and all_run("wor", 4)
     # The node that was away has work again.
     assert "node3" in {node for node, _, _ in tasks("wor")}
@@ -196,7 +196,7 @@ def test_a_bad_image_is_rolled_back_under_load(stack, deployed):
     before = tasks("wor")[0][1]
     image = images(stack, "bad", 'ENTRYPOINT ["/nothing"]')
     with stack.load():
-        assert update(image) == "rollback_completed"
+        assert update(image) == "rollback_completed", docker("service", "ps", "--no-trunc", f"{STACK}_wor")
         wait_for("the workers", 30, lambda: all_run("wor", 4) and {image for _, image, _ in tasks("wor")} == {before})
 
 
