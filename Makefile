@@ -2,12 +2,14 @@
 #
 #   SPEC=FILE             the topology (topology.toml); its files go to OUT
 #   SCALE="cli=2 wor=4"   other numbers of replicas than the topology's
+#   NAME=wor              the component that `update` replaces
+#   FAULTS=kill,pause,cut what happens under `verify`
 #   CLIENT_WAIT=60        seconds that `deploy` waits for the clients to end
 
-# down, ps, logs and scale without SPEC act on what was deployed last.
+# down, ps, logs, scale, verify, update and purge without SPEC act on what was deployed last.
 DEPLOYED ?= build/deployed
 ifndef SPEC
-ifneq (,$(filter down ps logs scale clients,$(MAKECMDGOALS)))
+ifneq (,$(filter down ps logs scale clients verify update purge,$(MAKECMDGOALS)))
 -include $(DEPLOYED)
 endif
 endif
@@ -50,11 +52,14 @@ name-of = $(firstword $(subst =, ,$(1)))
 scaled = $(filter $(foreach s,$(SCALE),$(call name-of,$(s))),$(1))
 
 .NOTPARALLEL:
-.PHONY: help build test lint render deploy down ps logs scale bench soak clean cbwgen cargo docker static clients
+.PHONY: help run build test lint render deploy down ps logs scale verify update purge bench soak clean cbwgen cargo docker static clients programs
 
 help: ## this list
 	@echo 'make TARGET [SPEC=examples/cbw.toml] [SCALE="cli=2 wor=4"]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: programs lint ## run the topology as local processes, without Docker, and prove that it does the right thing
+	@$(CBWGEN) run $(SPEC) $(SCALE:%=--scale %) --verify
 
 build: cargo ## all programs, optimised
 	cargo build --release --workspace
@@ -63,6 +68,7 @@ test: cargo ## all tests; those on real Node.js, Python and Docker where they ar
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace && cargo test -q --doc --workspace; \
 	 else cargo test --workspace; fi
 	@tests/interop/run
+	@tests/live/run
 	@tests/docker/run
 
 lint: $(cbwgen) ## judge the topology, as deployed with SCALE
@@ -75,14 +81,17 @@ deploy: docker lint render static ## build the images, start all, wait until hea
 	@$(CBWGEN) prepare $(SPEC)
 	@mkdir -p $(dir $(DEPLOYED)) && printf 'SPEC := %s\nOUT := %s\n' '$(SPEC)' '$(OUT)' >$(DEPLOYED)
 	$(COMPOSE) build -q
-	$(COMPOSE) up -d --wait $(call scale-of,$(long-running)) $(long-running)
+	$(COMPOSE) up -d --wait --remove-orphans $(call scale-of,$(long-running)) $(long-running)
 	@$(MAKE) --no-print-directory clients
 
 down: docker ## stop all and remove the containers; volumes and the log stay
 	$(COMPOSE) down
 
-ps: docker ## what runs
-	@$(COMPOSE) ps -a
+ps: $(cbwgen) ## what runs: addresses, health, what the brokers do
+	@$(CBWGEN) status $(SPEC)
+
+verify: $(cbwgen) ## put load through it, and faults: does it do the right thing? FAULTS=kill,pause,cut
+	@$(CBWGEN) verify $(SPEC) $(SCALE:%=--scale %) $(FAULTS:%=--faults %)
 
 logs: docker ## what the containers print, until Ctrl-C
 	@$(COMPOSE) logs -f
@@ -92,6 +101,23 @@ scale: docker lint ## other numbers of replicas, while it runs: SCALE="wor=6"
 	$(if $(call scaled,$(long-running)),$(COMPOSE) up -d --no-deps --no-recreate --wait \
 	  $(call scale-of,$(long-running)) $(call scaled,$(long-running)))
 	@$(MAKE) --no-print-directory clients one-shot='$(call scaled,$(one-shot))'
+
+update: docker render static ## replace one component by a new build, while it runs: NAME=wor
+	$(if $(NAME),,$(error which component? make update NAME=wor))
+	@$(CBWGEN) update $(NAME) $(SPEC)
+
+project = $(shell sed -n 's/^name: "\(.*\)"/\1/p' $(OUT)/docker-compose.yml)
+own-images = docker images --filter label=org.cbwgen.topology=$(project) --filter reference='$(project)-*'
+purge: docker ## take away containers, volumes and images of this project, after listing them; CONFIRM=yes does not ask
+	@[ -n "$(project)" ] || { echo "there is no $(OUT)/docker-compose.yml: nothing of ours is known" >&2; exit 1; }
+	@echo "containers, volumes and images of $(project):"
+	@docker ps -a --filter label=com.docker.compose.project=$(project) --format '  container {{.Names}}'
+	@docker volume ls --filter label=com.docker.compose.project=$(project) --format '  volume {{.Name}}'
+	@$(own-images) --format '  image {{.Repository}}:{{.Tag}}'
+	@[ "$(CONFIRM)" = yes ] || { printf 'remove them? bind-mounted folders, as the log, stay [y/N] '; read answer && [ "$$answer" = y ]; } || \
+	  { echo "nothing was removed" >&2; exit 1; }
+	@$(COMPOSE) down --volumes --remove-orphans
+	@$(own-images) --format '{{.Repository}}:{{.Tag}}' | xargs -r docker rmi >/dev/null
 
 bench: cargo ## measure generator and services
 	@bench/run
@@ -117,6 +143,9 @@ docker:
 cbwgen:
 	@command -v cargo >/dev/null || { echo "needs cargo: install Rust, https://rustup.rs" >&2; exit 1; }
 	@cargo build -q -p cbwgen
+
+programs: cargo
+	@cargo build -q -p cbwgen -p cbw-services --bins
 
 # The images hold nothing but these binaries, so they are linked statically.
 static: $(cbwgen)

@@ -5,10 +5,15 @@
 //! 0: clean, or done. 1: findings, or files that are stale or were edited. 2: wrong usage, or something that cannot be read.
 
 mod compose;
+mod fault;
 mod firewall;
 mod init;
 mod lint;
+mod run;
+mod status;
 mod targets;
+mod update;
+mod verify;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -68,6 +73,16 @@ enum Command {
     Plan(Plan),
     /// Show to whom each published port is open in truth, and the commands that change it
     Firewall(firewall::Firewall),
+    /// Run a topology as local processes, without Docker
+    Run(run::Run),
+    /// Show the instances of the live deployment: addresses, health, and what its brokers do
+    Status(status::Status),
+    /// Prove with real load that the live deployment does the right thing, with faults too
+    Verify(verify::Verify),
+    /// Let one fault happen to an instance, and undo it
+    Fault(fault::Arguments),
+    /// Replace the instances of a component by new builds, so that service goes on
+    Update(update::Update),
     /// Print the JSON Schema of topology files, for editors
     Schema,
     /// List the rules of `cbwgen lint`
@@ -79,6 +94,8 @@ enum Command {
     },
     /// Serve an editor: findings while one types, explanations, quick fixes, names (language server over standard input)
     Lsp,
+    #[command(hide = true)]
+    Leash(run::Leash),
     /// Make the host's folders that the deployment writes to, for the user that it runs as
     Prepare {
         /// The topology
@@ -133,6 +150,12 @@ struct Plan {
     /// Print only names, one a line
     #[arg(long, value_enum)]
     list: Option<show::List>,
+    /// Show what deploying it would change of what runs now
+    #[arg(long, conflicts_with_all = ["list", "format"])]
+    live: bool,
+    /// With `--live`: where the generated files are [default: `generated` beside the topology]
+    #[arg(long, value_name = "DIR", requires = "live")]
+    out: Option<PathBuf>,
 }
 
 /// The command line as a page: each command with its help, as `--help` prints it.
@@ -149,7 +172,7 @@ pub fn page() -> String {
     let mut root = Cli::command().term_width(100);
     root.build();
     add("cbwgen", &mut root.clone());
-    for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help") {
+    for command in root.get_subcommands_mut().filter(|command| command.get_name() != "help" && !command.is_hide_set()) {
         let name = format!("cbwgen {}", command.get_name());
         add(&name, command);
         for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
@@ -198,6 +221,12 @@ fn run(cli: &Cli) -> anyhow::Result<u8> {
             let orderly = crate::lsp::serve(std::io::stdin().lock(), std::io::stdout().lock())?;
             Ok(if orderly { CLEAN } else { FOUND })
         }
+        Command::Status(arguments) => status::run(arguments, cli.color),
+        Command::Verify(arguments) => verify::run(arguments, cli.color),
+        Command::Fault(arguments) => fault::run(arguments, cli.color),
+        Command::Update(arguments) => update::run(arguments, cli.color),
+        Command::Run(arguments) => run::run(arguments, cli.color),
+        Command::Leash(arguments) => run::leash(arguments),
         Command::Schema => print(&schema::schema()),
         Command::Rules => print(&docs::rules_table()),
         Command::Explain { rule } => explain(rule),
@@ -301,6 +330,9 @@ fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
         // What cannot be resolved has no plan; what is only unwise has one.
         complain(&loaded, &judge(&loaded, &arguments.topology), color);
         return Ok(FOUND);
+    }
+    if arguments.live {
+        return update::changes(&loaded.plan, &arguments.topology, arguments.out.as_deref());
     }
     print(&match (arguments.list, arguments.format) {
         (Some(list), _) => show::list(&loaded.plan, list),

@@ -125,6 +125,14 @@ fn split_number(text: &str) -> Option<(f64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
+/// Parses a number of requests a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1e7 => Ok(rate),
+        _ => Err(format!("`{text}` is not a number of requests a second")),
+    }
+}
+
 /// Parses a port. Kubernetes and Docker links set `BROKER_PORT=tcp://10.0.0.1:9998` for a service of that name,
 /// so the last part of a URL is taken too.
 pub fn port(text: &str) -> Result<u16, String> {

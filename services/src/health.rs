@@ -5,9 +5,10 @@
 
 use std::error::Error;
 use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use crate::config::{self, authority};
@@ -27,6 +28,18 @@ pub fn told(finding: &Finding) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "unhealthy: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says why a question was not answered, and makes it an exit code.
+#[must_use]
+pub fn answered(finding: &Finding) -> ExitCode {
+    match finding {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -72,8 +85,58 @@ fn local(host: &str) -> &str {
     }
 }
 
+/// Prints a page of the service that runs here, as it comes: `/events` has no end. For containers that hold no program but
+/// the service, and whose status server nobody else reaches. On a `leash` it ends with its standard input: `docker exec` leaves
+/// what it started to itself.
+pub fn ask(metrics: Option<&str>, path: &str, leash: bool) -> Finding {
+    if leash {
+        thread::Builder::new().name("leash".to_owned()).spawn(|| {
+            let mut input = io::stdin().lock();
+            while matches!(input.read(&mut [0; 1024]), Ok(1..)) {}
+            std::process::exit(0);
+        })?;
+    }
+    let address = metrics.ok_or("`METRICS_ADDR` is not set: the service has no status server")?;
+    let mut answer = BufReader::new(request(address, path)?);
+    let (mut head, mut line) = (String::new(), String::new());
+    while answer.by_ref().take(8 << 10).read_line(&mut line)? > 0 && line.trim_end() != "" {
+        if head.is_empty() {
+            head.push_str(line.trim_end());
+        }
+        line.clear();
+    }
+    // The next line may be hours away.
+    answer.get_ref().set_read_timeout(None)?;
+    if head.split(' ').nth(1) != Some("200") {
+        let mut text = String::new();
+        answer.take(64 << 10).read_to_string(&mut text)?;
+        return Err(text.trim().to_owned().into());
+    }
+    let mut output = io::stdout().lock();
+    loop {
+        let bytes = answer.fill_buf()?;
+        // A reader that has gone away has read enough.
+        if bytes.is_empty() || output.write_all(bytes).and_then(|()| output.flush()).is_err() {
+            return Ok(());
+        }
+        let taken = bytes.len();
+        answer.consume(taken);
+    }
+}
+
 /// Asks for a page of the status server; its text is what is wrong.
 fn page(address: &str, path: &str) -> Finding {
+    let mut response = String::new();
+    request(address, path)?.take(64 << 10).read_to_string(&mut response)?;
+    let (head, body) = response.split_once("\r\n\r\n").ok_or("no answer from the status server")?;
+    match head.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        _ => Err(body.trim().to_owned().into()),
+    }
+}
+
+/// Sends a question to the status server at `address`.
+fn request(address: &str, path: &str) -> Result<TcpStream, Box<dyn Error>> {
     let address = match address.rsplit_once(':') {
         Some((host, port)) => authority(local(host.trim_matches(['[', ']'])), config::port(port)?),
         None => return Err(format!("`{address}` has no port").into()),
@@ -81,13 +144,7 @@ fn page(address: &str, path: &str) -> Finding {
     let mut stream = connect(&address)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut response = String::new();
-    stream.take(64 << 10).read_to_string(&mut response)?;
-    let (head, body) = response.split_once("\r\n\r\n").ok_or("no answer from the status server")?;
-    match head.split(' ').nth(1) {
-        Some("200") => Ok(()),
-        _ => Err(body.trim().to_owned().into()),
-    }
+    Ok(stream)
 }
 
 /// Says hello as ZMTP 3.0 does and expects the other's signature: `ff`, 8 bytes, `7f`.
@@ -122,7 +179,6 @@ fn connect(address: &str) -> Result<TcpStream, Box<dyn Error>> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::thread;
 
     use super::*;
 
@@ -154,5 +210,9 @@ mod tests {
         assert!(page(&format!("127.0.0.1:{well}"), "/readyz").is_ok());
         assert_eq!(page(&format!("127.0.0.1:{ill}"), "/readyz").unwrap_err().to_string(), "not registered");
         assert!(page("127.0.0.1:1", "/readyz").is_err());
+        assert!(ask(Some(&format!("127.0.0.1:{well}")), "/status", false).is_ok());
+        let error = ask(Some(&format!("127.0.0.1:{ill}")), "/status", false).unwrap_err().to_string();
+        assert_eq!(error, "not registered");
+        assert_eq!(ask(None, "/status", false).unwrap_err().to_string(), "`METRICS_ADDR` is not set: the service has no status server");
     }
 }

@@ -6,13 +6,15 @@
 //! 2. [`broker`]: the broker's machine, what goes in ([`broker::Event`]) and what comes out ([`broker::Outbox`],
 //!    [`broker::Notice`]);
 //! 3. [`worker`], [`client`], [`logger`]: the other machines, each with its events, its actions and its command line;
-//! 4. [`backoff`], [`logsink`], [`trace`]: what they share;
-//! 5. [`status`], [`metrics`], [`health`]: what they say of themselves;
-//! 6. [`config`]: settings of the four command lines;
-//! 7. [`io`]: the only place that knows sockets and signals.
+//! 4. [`audit`]: clients that count every answer, by which a broker is judged;
+//! 5. [`backoff`], [`logsink`], [`trace`]: what they share;
+//! 6. [`status`], [`metrics`], [`health`]: what they say of themselves;
+//! 7. [`config`]: settings of the four command lines;
+//! 8. [`io`]: the only place that knows sockets and signals.
 //!
 //! Who wants a worker of his own begins at [`worker::serve`].
 
+pub mod audit;
 pub mod backoff;
 pub mod broker;
 pub mod client;
@@ -22,6 +24,8 @@ pub mod io;
 pub mod logger;
 pub mod logsink;
 pub mod metrics;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod status;
 pub mod trace;
 pub mod wire;

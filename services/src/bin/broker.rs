@@ -20,14 +20,25 @@ struct Program {
 enum Probe {
     /// Asks the broker that runs here whether it works and listens on both ports; exit code 0 when it does
     Healthcheck,
+    /// Prints a page of the status server of the service that runs here
+    Ask {
+        /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
+        page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let Program { broker, probe } = Program::parse();
-    if let Some(Probe::Healthcheck) = probe {
+    if let Some(probe) = probe {
         let frontend = (broker.frontend_host.as_str(), broker.frontend_port);
         let backend = (broker.backend_host.as_str(), broker.backend_port);
-        return health::told(&health::broker(broker.common.metrics(), frontend, backend));
+        return match probe {
+            Probe::Healthcheck => health::told(&health::broker(broker.common.metrics(), frontend, backend)),
+            Probe::Ask { page, leash } => health::answered(&health::ask(broker.common.metrics(), &page, leash)),
+        };
     }
     match io::broker::run(&broker) {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,12 +20,22 @@ struct Program {
 enum Probe {
     /// Asks the logger that runs here whether it can write; exit code 0 when it can
     Healthcheck,
+    /// Prints a page of the status server of the service that runs here
+    Ask {
+        /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
+        page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    if let Some(Probe::Healthcheck) = program.probe {
-        return health::told(&health::logger(&program.logger));
+    match program.probe {
+        Some(Probe::Healthcheck) => return health::told(&health::logger(&program.logger)),
+        Some(Probe::Ask { page, leash }) => return health::answered(&health::ask(program.logger.common.metrics(), &page, leash)),
+        None => {}
     }
     match io::logger::run(&program.logger) {
         Ok(0) => ExitCode::SUCCESS,

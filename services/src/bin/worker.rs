@@ -33,12 +33,22 @@ struct Program {
 enum Probe {
     /// Asks the worker that runs here whether it is registered with the broker; exit code 0 when it is
     Healthcheck,
+    /// Prints a page of the status server of the service that runs here
+    Ask {
+        /// `/status`, `/events`, `/metrics`, `/healthz` or `/readyz`
+        page: String,
+        /// End when standard input ends
+        #[arg(long)]
+        leash: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let program = Program::parse();
-    if let Some(Probe::Healthcheck) = program.probe {
-        return health::told(&health::worker(&program.worker));
+    match program.probe {
+        Some(Probe::Healthcheck) => return health::told(&health::worker(&program.worker)),
+        Some(Probe::Ask { page, leash }) => return health::answered(&health::ask(program.worker.common.metrics(), &page, leash)),
+        None => {}
     }
     let work = match program.exec.as_deref().filter(|command| !command.is_empty()) {
         None => Work::Echo(program.service_time),

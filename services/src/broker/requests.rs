@@ -99,6 +99,10 @@ impl<F: Frame> Broker<F> {
     /// Gives requests to workers as long as there are both. No worker is idle while a request waits.
     pub(super) fn dispatch<W: Watch>(&mut self, context: &mut Context<'_, F, W>) {
         while !(self.again.is_empty() && self.waiting.is_empty()) {
+            #[cfg(feature = "mutants")]
+            if self.ready.len() == 1 && self.candidates.is_empty() && crate::mutant::is(crate::mutant::Mutant::KeepsIdle) {
+                return;
+            }
             // A worker that may have come back is tried at once: when it has not, that is known before the next message.
             let Some(worker) = self.candidates.pop_front(&mut self.workers).or_else(|| self.ready.pop_front(&mut self.workers)) else {
                 return;
@@ -229,6 +233,12 @@ impl<F: Frame> Broker<F> {
                 if request.attempts > self.config.retries {
                     self.refuse(held.key, Refusal::Failed, context);
                     // What `close` left for the worker that lost it.
+                    self.drop_orphan(held);
+                    return;
+                }
+                #[cfg(feature = "mutants")]
+                if crate::mutant::is(crate::mutant::Mutant::NeverAgain) {
+                    self.close(held.key);
                     self.drop_orphan(held);
                     return;
                 }

@@ -32,7 +32,7 @@ pub struct ClientArgs {
     #[arg(long, value_name = "COUNT", env = "REQUEST_TRIES", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub request_tries: u32,
     /// Send so many requests a second, evenly spaced; latencies then count from when a request was due
-    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    #[arg(long, value_name = "PER_SECOND", value_parser = config::rate)]
     pub rate: Option<f64>,
     /// Requests open at a time, each on a connection of its own
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -68,12 +68,5 @@ impl ClientArgs {
             tries: self.request_tries,
             any_reply: self.any_reply,
         }
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= 1e7 => Ok(rate),
-        _ => Err(format!("`{text}` is not a number of requests a second")),
     }
 }

@@ -76,6 +76,8 @@ pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
         frontend,
         backend,
         start,
+        #[cfg(feature = "mutants")]
+        spoiler: crate::mutant::Spoiler::default(),
     };
     // Clients may ask from now on. The backend opens when the name cards of the workers that are already there are read.
     looping.frontend.bind(&front)?;
@@ -112,6 +114,8 @@ struct Loop {
     frontend: Router,
     backend: Router,
     start: Instant,
+    #[cfg(feature = "mutants")]
+    spoiler: crate::mutant::Spoiler<zmq::Message>,
 }
 
 impl Loop {
@@ -262,6 +266,8 @@ impl Loop {
     }
 
     fn send(&mut self) {
+        #[cfg(feature = "mutants")]
+        self.spoiler.spoil(&mut self.out);
         let mut frames = self.out.frames.drain(..);
         for (side, count) in self.out.messages.drain(..) {
             let router = match side {

@@ -1,5 +1,6 @@
 //! The sockets of the services that connect: worker, client, and everybody's way to the logger.
 
+pub mod audit;
 pub mod client;
 mod link;
 mod worker;

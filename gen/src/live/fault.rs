@@ -1,0 +1,89 @@
+//! One fault at an instance, undone at its end.
+
+use std::time::{Duration, Instant};
+
+use super::stream::Stream;
+use super::{Action, Deployment, Error, Instance};
+
+/// What can happen to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Fault {
+    /// It is killed (SIGKILL) and started again
+    Kill,
+    /// It gets no processor time
+    Pause,
+    /// It is cut off from its networks (containers only)
+    Cut,
+    /// It gets a fifth of its time, in turns
+    Slow,
+}
+
+impl Fault {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Cut => "cut",
+            Self::Slow => "slow",
+        }
+    }
+}
+
+/// A fault that is there, and gone when this is dropped.
+pub struct Standing<'a> {
+    deployment: &'a dyn Deployment,
+    instance: Instance,
+    undo: Option<Action>,
+}
+
+impl<'a> Standing<'a> {
+    /// Lets `fault` happen to `instance`.
+    pub fn begin(deployment: &'a dyn Deployment, instance: &Instance, fault: Fault) -> Result<Self, Error> {
+        let (action, undo) = match fault {
+            Fault::Kill => (Action::Kill, Action::Start),
+            Fault::Pause | Fault::Slow => (Action::Pause, Action::Resume),
+            Fault::Cut => (Action::Cut, Action::Join),
+        };
+        // Set before it happens: half a cut is undone too.
+        let standing = Self { deployment, instance: instance.clone(), undo: Some(undo) };
+        deployment.act(instance, action)?;
+        Ok(standing)
+    }
+
+    /// There is nothing left to undo.
+    pub fn forget(mut self) {
+        self.undo = None;
+    }
+
+    /// Ends the fault.
+    pub fn end(mut self) -> Result<(), Error> {
+        match self.undo.take() {
+            Some(undo) => self.deployment.act(&self.instance, undo),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        if let Some(undo) = self.undo.take() {
+            drop(self.deployment.act(&self.instance, undo));
+        }
+    }
+}
+
+/// Waits until the broker gives `worker` (an identity) a request; false when it does not in time.
+#[must_use]
+pub fn wait_until_busy(events: &Stream, worker: &str, wait: Duration) -> bool {
+    let until = Instant::now() + wait;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        let Some((_, line)) = events.next(left) else { return false };
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        if event["event"] == "dispatch" && event["worker"] == worker {
+            return true;
+        }
+    }
+    false
+}
