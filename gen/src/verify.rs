@@ -14,6 +14,7 @@ pub mod plan;
 pub mod recycle;
 pub mod report;
 pub mod sla;
+pub mod stated;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -249,6 +250,9 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         Ok(())
     };
     make("plan", "is the deployment what the plan says?", &mut || Ok(vec![plan::check(bench, &before)?]))?;
+    if !bench.plan.checks.is_empty() {
+        make("stated", "is so what the topology's `checks` say?", &mut || Ok(stated::checks(bench, &before)))?;
+    }
     let brokers = BrokerUnderTest::of(bench.plan);
     for broker in &brokers {
         let name = broker.name();

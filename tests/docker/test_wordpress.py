@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -76,6 +77,15 @@ def checks(example):
     return json.loads(run(CBWGEN, "plan", example.spec, "--format", "json").stdout)["checks"]
 
 
+def verify(example, expect=0):
+    """What `cbwgen verify` says of the checks of the topology."""
+    done = subprocess.run(
+        [CBWGEN, "verify", example.spec, "--format", "json"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return [check for check in json.loads(done.stdout)["checks"] if check["name"] == "stated"]
+
+
 def change(example, old, new):
     text = example.spec.read_text()
     assert old in text
@@ -103,6 +113,8 @@ def test_everything_comes_up_and_every_check_of_the_plan_passes(wordpress, deplo
     assert http["contains"] in text
     assert (tcp["component"], tcp["endpoint"], tcp["port"]) == ("mariadb", "sql", 3306)
     assert tcp["address"] is None, "nobody but WordPress reaches the database"
+    proof = verify(wordpress)
+    assert [check["outcome"] for check in proof] == ["pass", "pass"], proof
 
 
 def test_the_password_is_in_no_file_and_in_no_environment(wordpress, deployed, password):
@@ -155,11 +167,10 @@ def test_a_wrong_password_fails_the_check_and_the_health_of_who_uses_it(wordpres
     assert "Error establishing a database connection" in text
     assert until(lambda: failed_checks(wordpress, "wordpress"), "the health check of WordPress fails")
     assert states(wordpress.containers("mariadb")) == [("running", 0, "healthy")]
-    # What the check is about, and so which binding to look at.
-    assert http["about"] == "wordpress"
-    plan = json.loads(run(CBWGEN, "plan", wordpress.spec, "--format", "json").stdout)
-    [component] = [component for component in plan["components"] if component["name"] == http["about"]]
-    assert [(one["need"], one["component"], one["endpoint"]) for one in component["bindings"]] == [("db", "mariadb", "sql")]
+    [wrong] = [check for check in verify(wordpress, expect=1) if check["outcome"] == "fail"]
+    assert wrong["subject"] == "wordpress"
+    assert "answered 500, not 200" in wrong["seen"]
+    assert "it is bound to `db` → `mariadb.sql` (mariadb:3306) with the secret `DB_PASSWORD`" in wrong["seen"]
 
 
 def test_a_database_that_is_asked_as_the_application_asks_is_not_healthy_with_a_wrong_password(wordpress, deployed):
