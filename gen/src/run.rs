@@ -14,6 +14,7 @@ use std::process::Command;
 
 /// Becomes `program`, which dies with the process that started it: a supervisor that is killed leaves nothing behind. (Linux; see
 /// prctl(2), `PR_SET_PDEATHSIG`.) Returns only when that failed.
+#[must_use]
 pub fn leash(parent: u32, program: &std::ffi::OsStr, arguments: &[std::ffi::OsString]) -> std::io::Error {
     #[cfg(target_os = "linux")]
     {

@@ -189,7 +189,7 @@ impl<'a> BrokerUnderTest<'a> {
             let Role::Broker { deadline, retries, .. } = &peers.broker.role else { return None };
             let (deadline, retries) = (Duration::from_millis(deadline.as_millis()), u32::from(*retries));
             let service = Duration::from_millis(peers.service_time());
-            Some(Self { deadline, retries, service, peers })
+            Some(Self { peers, deadline, retries, service })
         };
         plan.brokers().into_values().filter_map(of).filter(|broker| broker.peers.broker.replicas > 0).collect()
     }

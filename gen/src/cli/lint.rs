@@ -245,12 +245,8 @@ impl<'a> Judge<'a> {
         let settings = self.settings(&folder_of(path), total)?;
         let loaded = load_source(source, path, &self.arguments.what_ifs)?;
         let missing_files = facts::missing_files(&loaded.plan, &folder_of(path));
-        let facts = Facts {
-            firewall: self.host.ufw.clone(),
-            listening: self.host.listening.clone(),
-            missing_files,
-            target: self.arguments.target,
-        };
+        let facts =
+            Facts { firewall: self.host.ufw.clone(), listening: self.host.listening.clone(), missing_files, target: self.arguments.target };
         let findings = lint::lint_with(&loaded, &facts, &settings);
         total.add(vec![loaded.source], findings);
         Ok(())

@@ -154,5 +154,5 @@ fn needed(processes: &[Process]) -> String {
     let mut programs: Vec<&str> = processes.iter().map(|process| process.program.as_str()).collect();
     programs.sort_unstable();
     programs.dedup();
-    crate::rules::list(programs.into_iter())
+    crate::rules::list(programs)
 }

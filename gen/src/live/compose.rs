@@ -19,6 +19,9 @@ const NUMBER: &str = "com.docker.compose.container-number";
 const HASH: &str = "com.docker.compose.config-hash";
 const FILES: &str = "com.docker.compose.project.config_files";
 
+/// A network and the names that a container has on it.
+type Attachment = (String, Vec<String>);
+
 /// Containers of a Compose project.
 #[derive(Debug)]
 pub struct Compose {
@@ -30,7 +33,7 @@ pub struct Compose {
     /// An image that holds our client.
     client: Option<String>,
     /// Where each container that was cut off had been: networks and names there.
-    cut: RefCell<HashMap<String, Vec<(String, Vec<String>)>>>,
+    cut: RefCell<HashMap<String, Vec<Attachment>>>,
 }
 
 impl Compose {
@@ -75,16 +78,10 @@ impl Compose {
         Ok(containers)
     }
 
-    fn container(&self, instance: &Instance) -> Result<Value, Error> {
-        let text = say(["inspect", "--type", "container", &instance.id])?;
-        let mut found: Vec<Value> = serde_json::from_str(&text).map_err(|error| Error(error.to_string()))?;
-        found.pop().ok_or_else(|| Error(format!("there is no `{}`", instance.name)))
-    }
-
     /// Our client as a container beside the broker, or as a process of this machine when the deployment has none.
     fn client_beside(&self, broker: &Instance) -> Result<(Command, String, u16), Error> {
         let port = *self.frontends.get(&broker.component).ok_or_else(|| Error(format!("`{}` is no broker", broker.component)))?;
-        let all = networks(&self.container(broker)?);
+        let all = networks(&container(broker)?);
         let frontend = format!("{}_{}-frontend", self.project, broker.component);
         let network = all.iter().find(|(name, ..)| *name == frontend).or(all.first());
         let (network, address, _) = network.ok_or_else(|| Error(format!("`{}` is on no network", broker.name)))?;
@@ -119,12 +116,6 @@ impl Compose {
         }
         command
     }
-
-    fn service(&self, instance: &Instance, arguments: &[&str]) -> Command {
-        let _ = self;
-        let program = format!("/{}", instance.role);
-        docker(["exec", "-i", &instance.id, &program].into_iter().chain(arguments.iter().copied()))
-    }
 }
 
 /// Where a logger's file was, if the plan has it elsewhere now.
@@ -144,6 +135,19 @@ fn moved_log(component: &Component, container: &Value, out: &Path) -> Option<Str
     };
     let _ = out;
     (!is).then(|| format!("`{}`: the log moves to `{}`; the old one stays in `{was}`", component.name, volume.source))
+}
+
+/// An instance's own program, in its container.
+fn service(instance: &Instance, arguments: &[&str]) -> Command {
+    let program = format!("/{}", instance.role);
+    docker(["exec", "-i", &instance.id, &program].into_iter().chain(arguments.iter().copied()))
+}
+
+/// What the engine says of an instance's container.
+fn container(instance: &Instance) -> Result<Value, Error> {
+    let text = say(["inspect", "--type", "container", &instance.id])?;
+    let mut found: Vec<Value> = serde_json::from_str(&text).map_err(|error| Error(error.to_string()))?;
+    found.pop().ok_or_else(|| Error(format!("there is no `{}`", instance.name)))
 }
 
 /// Our client on this machine.
@@ -204,11 +208,11 @@ impl Deployment for Compose {
     }
 
     fn ask(&self, instance: &Instance, page: &str) -> Result<String, Error> {
-        output(&mut self.service(instance, &["ask", page]))
+        output(&mut service(instance, &["ask", page]))
     }
 
     fn events(&self, broker: &Instance) -> Result<Stream, Error> {
-        Stream::start(&mut self.service(broker, &["ask", "/events", "--leash"]))
+        Stream::start(&mut service(broker, &["ask", "/events", "--leash"]))
     }
 
     fn audit(&self, broker: &Instance, arguments: &[String]) -> Result<Stream, Error> {
@@ -230,7 +234,7 @@ impl Deployment for Compose {
     }
 
     fn log(&self, logger: &Instance) -> Result<Vec<u8>, Error> {
-        let container = self.container(logger)?;
+        let container = container(logger)?;
         let mounts = container["Mounts"].as_array().cloned().unwrap_or_default();
         let folder = match variable(&container, "LOGGER_DIR") {
             Some(folder) => folder.to_owned(),
@@ -260,7 +264,7 @@ impl Deployment for Compose {
             Action::Restart => say(["restart", id]).map(drop),
             Action::Cut => {
                 let mut gone = Vec::new();
-                for (network, _, aliases) in networks(&self.container(instance)?) {
+                for (network, _, aliases) in networks(&container(instance)?) {
                     say(["network", "disconnect", &network, id])?;
                     gone.push((network, aliases));
                     // Remembered one by one: what fails in the middle can be undone.

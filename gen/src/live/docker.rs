@@ -1,6 +1,6 @@
 //! What the engine says of containers, by the `docker` command: it knows where the engine is.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
@@ -101,17 +101,17 @@ pub fn instance(container: &Value, name: String, component: String, role: &str) 
 /// `0.0.0.0:9998 → 9998/tcp`, each once.
 fn published(container: &Value) -> Vec<String> {
     let Some(ports) = container.pointer("/NetworkSettings/Ports").and_then(Value::as_object) else { return Vec::new() };
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for (port, bindings) in ports {
         for binding in bindings.as_array().map(Vec::as_slice).unwrap_or_default() {
             let (address, host_port) = (text(binding, "/HostIp"), text(binding, "/HostPort"));
             // The same for all IPv6 addresses says nothing new.
             if address != "::" {
-                found.insert(format!("{address}:{host_port} → {port}"), ());
+                found.insert(format!("{address}:{host_port} → {port}"));
             }
         }
     }
-    found.into_keys().collect()
+    found.into_iter().collect()
 }
 
 /// `2026-11-22T08:40:59.492487Z` in ms since 1970; the engine says year 1 for never.

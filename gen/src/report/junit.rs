@@ -47,6 +47,7 @@ fn case(located: &Located, file: &str) -> String {
 }
 
 /// A text as XML 1.0 may hold it: markup is escaped, and characters that it cannot hold at all are left out.
+#[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

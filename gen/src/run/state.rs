@@ -179,7 +179,7 @@ pub fn now() -> u64 {
 pub fn fingerprint(plan: &Plan) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(crate::plan::show::json(plan).as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -384,6 +384,7 @@ pub fn entries(processes: &[Process]) -> Vec<Entry> {
 }
 
 /// Ends what an earlier run left behind; their names.
+#[must_use]
 pub fn sweep(state: &State) -> Vec<String> {
     let mut ended = Vec::new();
     for entry in &state.instances {

@@ -63,7 +63,7 @@ pub fn idle(events: &[Event]) -> Vec<Idle> {
                 waiting.remove(&id);
                 ready.remove(worker);
             }
-            ("reply", _) | ("worker_up", _) => {
+            ("reply" | "worker_up", _) => {
                 ready.insert(worker);
             }
             ("worker_down" | "timeout", _) => {

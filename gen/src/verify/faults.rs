@@ -52,7 +52,8 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     // It is stopped first: the request that it is given then stays in its hands, however fast it is.
     let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
     let clients = (workers.len() * 2).clamp(4, 32).to_string();
-    let rate = (workers.len() as f64 / test.service.as_secs_f64().max(0.02)).min(50.0).max(1.0).to_string();
+    let able = f64::from(u32::try_from(workers.len()).unwrap_or(u32::MAX)) / test.service.as_secs_f64().max(0.02);
+    let rate = able.clamp(1.0, 50.0).to_string();
     let load = Load::start(bench, &broker, test, &["--clients", &clients, "--rate", &rate, "--linger", "1s"])?;
     let busy = match (&events, &victim.identity) {
         (Ok(events), Some(identity)) => wait_until_busy(events, identity, Duration::from_secs(10) + test.service),

@@ -19,7 +19,7 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check
         return Ok(vec![Check::skip("own-answers", name, "it has no workers")]);
     }
     let broker = bench.running(name)?;
-    let in_time = TIME.as_millis() as u64 * workers / (test.service.as_millis() as u64).max(1);
+    let in_time = u64::try_from(TIME.as_millis() / test.service.as_millis().max(1)).unwrap_or(u64::MAX).saturating_mul(workers);
     let total = in_time.clamp(REQUESTS.0, REQUESTS.1).max(workers * 4);
     let clients = (workers * 2).clamp(8, 64);
     let each = total.div_ceil(clients);

@@ -21,7 +21,7 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, sla: &Sla) -> Resul
         let load = Load::start(bench, &broker, test, &["--clients", &clients, "--window", "2"])?;
         bench.sleep(TIME)?;
         let account = load.finish(wait)?;
-        let rate = account.answered().count() as f64 / account.span().as_secs_f64().max(0.001);
+        let rate = f64::from(u32::try_from(account.answered().count()).unwrap_or(u32::MAX)) / account.span().as_secs_f64().max(0.001);
         let mut trouble = account.trouble();
         if rate < promised {
             trouble.push(format!("{rate:.0} requests a second; {promised} are promised"));
@@ -38,7 +38,7 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, sla: &Sla) -> Resul
     }
     if let Some(promised) = sla.p95.map(|p95| Duration::from_millis(p95.as_millis())) {
         // At the load that is promised, or at half of what the workers can do.
-        let able = test.workers() as f64 / test.service.as_secs_f64().max(0.001) / 2.0;
+        let able = f64::from(u32::try_from(test.workers()).unwrap_or(u32::MAX)) / test.service.as_secs_f64().max(0.001) / 2.0;
         let rate = sla.throughput.map_or(able.min(200.0), |throughput| throughput.0).max(1.0).to_string();
         let load = Load::start(bench, &broker, test, &["--clients", &clients, "--window", "8", "--rate", &rate])?;
         bench.sleep(TIME)?;

@@ -184,7 +184,7 @@ fn stack_service(service: view::Service, component: &Component, configs: &mut Ve
             start_period: Some(planned.start_period().to_string()),
             ..check
         }),
-        stop_grace_period: service.stop_grace_period,
+        stop_grace_period: component.stop_grace.to_string(),
         user: service.user,
         read_only: service.read_only,
         cap_drop: service.cap_drop,

@@ -1,5 +1,7 @@
 //! A table, a line a check as it is made, with advice below those that failed.
 
+use std::fmt::Write as _;
+
 use crate::verify::{Check, Outcome};
 
 /// Room for names: `logger-restart (bro)`.
@@ -18,7 +20,7 @@ pub fn line(check: &Check, color: bool) -> String {
     let what = if check.done.is_empty() { check.seen.clone() } else { format!("{}: {}", check.done, check.seen) };
     let mut text = format!("{on}{word}{off}  {:NAME$}  {what}\n", format!("{}{subject}", check.name));
     if let Some(advice) = &check.advice {
-        text.push_str(&format!("      {:NAME$}  what to do: {advice}\n", ""));
+        let _ = writeln!(text, "      {:NAME$}  what to do: {advice}", "");
     }
     text
 }
