@@ -8,8 +8,10 @@ pub mod docker;
 pub mod fault;
 pub mod local;
 pub mod stream;
+pub mod swarm;
 pub mod table;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,6 +133,10 @@ pub trait Deployment {
     fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error>;
     /// Takes everything down and brings it up again as it was; the error says why this cannot be done.
     fn recycle(&self) -> Result<(), Error>;
+    /// The address of the machine that an instance runs on, where it is not this one.
+    fn address(&self, _: &Instance) -> Option<IpAddr> {
+        None
+    }
     /// The generated file that it was started from.
     fn file(&self) -> Option<PathBuf> {
         None
@@ -169,6 +175,10 @@ pub enum Kind {
     Local,
     /// Containers of Docker Compose (`make deploy`)
     Compose,
+    /// Containers of the script (`make deploy TARGET=script`)
+    Script,
+    /// Services of a Swarm (`make deploy TARGET=swarm`)
+    Swarm,
 }
 
 /// Finds the deployment of a plan whose topology is in `folder`.
@@ -184,6 +194,21 @@ pub fn find(plan: &Plan, folder: &Path, kind: Option<Kind>) -> Result<Box<dyn De
         match compose::Compose::find(plan) {
             Ok(compose) => return Ok(Box::new(compose)),
             Err(error) => why.push(error.0),
+        }
+    }
+    // That no engine answers is said once.
+    if kind.is_none_or(|kind| kind == Kind::Script) {
+        match compose::Compose::find_script(plan) {
+            Ok(script) => return Ok(Box::new(script)),
+            Err(error) if kind.is_some() => why.push(error.0),
+            Err(_) => {}
+        }
+    }
+    if kind.is_none_or(|kind| kind == Kind::Swarm) {
+        match swarm::Swarm::find(plan) {
+            Ok(swarm) => return Ok(Box::new(swarm)),
+            Err(error) if kind.is_some() => why.push(error.0),
+            Err(_) => {}
         }
     }
     Err(Error(format!("`{}` is not deployed: {}; `make deploy` or `cbwgen run` starts it", plan.name, why.join(", and "))))

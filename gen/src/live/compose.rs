@@ -1,4 +1,4 @@
-//! A deployment of Docker Compose.
+//! Containers of one machine: those of Docker Compose, and those of the script (`render --target script`), which bear other labels.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -22,9 +22,47 @@ const FILES: &str = "com.docker.compose.project.config_files";
 /// A network and the names that a container has on it.
 type Attachment = (String, Vec<String>);
 
-/// Containers of a Compose project.
+/// The script's label for the component.
+const COMPONENT: &str = "org.cbwgen.component";
+
+/// Who made the containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Maker {
+    Compose,
+    /// `deploy.sh`.
+    Script,
+}
+
+impl Maker {
+    /// The label that all containers of a project bear.
+    fn label(self, project: &str) -> String {
+        match self {
+            Self::Compose => format!("{PROJECT}={project}"),
+            Self::Script => format!("{}.topology={project}", crate::render::LABEL),
+        }
+    }
+
+    /// The component of a container; empty when it is nobody's.
+    fn component(self, container: &Value) -> &str {
+        match self {
+            Self::Compose => label(container, SERVICE),
+            Self::Script => label(container, COMPONENT),
+        }
+    }
+
+    /// Which of the component's containers it is.
+    fn number(self, container: &Value) -> &str {
+        match self {
+            Self::Compose => label(container, NUMBER),
+            Self::Script => text(container, "/Name").rsplit('-').next().unwrap_or_default(),
+        }
+    }
+}
+
+/// Containers of a project.
 #[derive(Debug)]
 pub struct Compose {
+    maker: Maker,
     project: String,
     /// Components in the plan's order, with their roles.
     components: Vec<(String, &'static str)>,
@@ -37,20 +75,29 @@ pub struct Compose {
 }
 
 impl Compose {
-    /// The project of this plan, if it has containers.
+    /// The Compose project of this plan, if it has containers.
     pub fn find(plan: &Plan) -> Result<Self, Error> {
-        let of_project = format!("label={PROJECT}={}", plan.name);
-        let found = match say(["ps", "-aq", "--filter", &of_project]) {
+        Self::of(plan, Maker::Compose)
+    }
+
+    /// What `deploy.sh` made of this plan, if it has containers.
+    pub fn find_script(plan: &Plan) -> Result<Self, Error> {
+        Self::of(plan, Maker::Script)
+    }
+
+    fn of(plan: &Plan, maker: Maker) -> Result<Self, Error> {
+        let found = match inspect(&maker.label(&plan.name)) {
             Ok(found) => found,
             Err(Error(why)) => return Err(Error(format!("no engine answers ({})", why.lines().next().unwrap_or_default()))),
         };
-        if found.trim().is_empty() {
+        if !found.iter().any(|container| !maker.component(container).is_empty()) {
             return Err(Error::new("the engine has no container of it"));
         }
         let own_client = |component: &&crate::plan::Component| {
             matches!(component.image, ImageSource::Static { program: "client" } | ImageSource::Source { program: "client" })
         };
         Ok(Self {
+            maker,
             project: plan.name.clone(),
             components: plan.deployed().map(|component| (component.name.clone(), component.role.name())).collect(),
             frontends: plan
@@ -66,13 +113,14 @@ impl Compose {
     }
 
     fn containers(&self) -> Result<Vec<Value>, Error> {
-        let mut containers = inspect(&format!("{PROJECT}={}", self.project))?;
+        let mut containers = inspect(&self.maker.label(&self.project))?;
         // One-off containers (`docker compose run`) are nobody's instances.
-        containers.retain(|container| label(container, "com.docker.compose.oneoff") != "True");
+        let is_one_off = |container: &Value| label(container, "com.docker.compose.oneoff") == "True";
+        containers.retain(|container| !self.maker.component(container).is_empty() && !is_one_off(container));
         let place = |container: &Value| {
-            let service = label(container, SERVICE);
-            let at = self.components.iter().position(|(name, _)| name == service).unwrap_or(usize::MAX);
-            (at, service.to_owned(), label(container, NUMBER).parse::<u32>().unwrap_or(0))
+            let component = self.maker.component(container);
+            let at = self.components.iter().position(|(name, _)| name == component).unwrap_or(usize::MAX);
+            (at, component.to_owned(), self.maker.number(container).parse::<u32>().unwrap_or(0))
         };
         containers.sort_by_key(place);
         Ok(containers)
@@ -82,8 +130,10 @@ impl Compose {
     fn client_beside(&self, broker: &Instance) -> Result<(Command, String, u16), Error> {
         let port = *self.frontends.get(&broker.component).ok_or_else(|| Error(format!("`{}` is no broker", broker.component)))?;
         let all = networks(&container(broker)?);
-        let frontend = format!("{}_{}-frontend", self.project, broker.component);
-        let network = all.iter().find(|(name, ..)| *name == frontend).or(all.first());
+        // Compose and the script join the project's name differently.
+        let frontend = format!("{}-frontend", broker.component);
+        let is_frontend = |name: &str| name.strip_prefix(&self.project).and_then(|rest| rest.get(1..)) == Some(&frontend);
+        let network = all.iter().find(|(name, ..)| is_frontend(name)).or(all.first());
         let (network, address, _) = network.ok_or_else(|| Error(format!("`{}` is on no network", broker.name)))?;
         if let Some(image) = &self.client {
             let mine = format!("{}.verify={}", crate::render::LABEL, self.project);
@@ -96,6 +146,26 @@ impl Compose {
         let mut command = own_client()?;
         command.envs([("BROKER_HOST", address.clone()), ("BROKER_PORT", port.to_string())]);
         Ok((command, address.clone(), port))
+    }
+
+    /// Containers that were started from other files than those that are there now, by Compose's own hashes.
+    fn other_versions(&self, containers: &[Value]) -> Vec<String> {
+        let hashes = match output(self.compose(containers).args(["config", "--hash", "*"])) {
+            Ok(hashes) => hashes,
+            Err(Error(why)) => return vec![format!("Compose cannot read its files any more: {why}")],
+        };
+        let hashes: HashMap<&str, &str> = hashes.lines().filter_map(|line| line.split_once(' ')).collect();
+        let line = |container: &Value| {
+            let (service, number) = (label(container, SERVICE), label(container, NUMBER));
+            match hashes.get(service) {
+                None => Some(format!("`{service}-{number}` runs, and the Compose file has no `{service}`")),
+                Some(hash) if *hash != label(container, HASH) => {
+                    Some(format!("`{service}-{number}` was started from another version of the Compose file"))
+                }
+                Some(_) => None,
+            }
+        };
+        containers.iter().filter_map(line).collect()
     }
 
     /// `docker compose` with the files that these containers come from.
@@ -161,46 +231,34 @@ fn own_client() -> Result<Command, Error> {
 
 impl Deployment for Compose {
     fn kind(&self) -> &'static str {
-        "compose"
+        match self.maker {
+            Maker::Compose => "compose",
+            Maker::Script => "script",
+        }
     }
 
     fn instances(&self) -> Result<Vec<Instance>, Error> {
         let made = |container: &Value| {
-            let service = label(container, SERVICE).to_owned();
-            let role = self.components.iter().find(|(name, _)| *name == service).map_or("service", |(_, role)| role);
-            instance(container, format!("{service}-{}", label(container, NUMBER)), service, role)
+            let component = self.maker.component(container).to_owned();
+            let role = self.components.iter().find(|(name, _)| *name == component).map_or("service", |(_, role)| role);
+            instance(container, format!("{component}-{}", self.maker.number(container)), component, role)
         };
         Ok(self.containers()?.iter().map(made).collect())
     }
 
     fn drift(&self, plan: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
         let containers = self.containers()?;
-        let mut lines = Vec::new();
-        match output(self.compose(&containers).args(["config", "--hash", "*"])) {
-            Ok(hashes) => {
-                let hashes: HashMap<&str, &str> = hashes.lines().filter_map(|line| line.split_once(' ')).collect();
-                for container in &containers {
-                    let (service, number) = (label(container, SERVICE), label(container, NUMBER));
-                    match hashes.get(service) {
-                        None => lines.push(format!("`{service}-{number}` runs, and the Compose file has no `{service}`")),
-                        Some(hash) if *hash != label(container, HASH) => {
-                            lines.push(format!("`{service}-{number}` was started from another version of the Compose file"));
-                        }
-                        Some(_) => {}
-                    }
-                }
-            }
-            Err(Error(why)) => lines.push(format!("Compose cannot read its files any more: {why}")),
-        }
+        let mut lines = if self.maker == Maker::Compose { self.other_versions(&containers) } else { Vec::new() };
         let mut images: HashMap<String, String> = HashMap::new();
         for container in &containers {
             let name = text(container, "/Config/Image").to_owned();
             let current =
                 images.entry(name.clone()).or_insert_with(|| say(["image", "inspect", "-f", "{{.Id}}", &name]).unwrap_or_default());
             if current.trim() != text(container, "/Image") {
-                let (service, number) = (label(container, SERVICE), label(container, NUMBER));
-                lines
-                    .push(format!("`{service}-{number}` runs an older build of the image `{name}`: `cbwgen update {service}` replaces it"));
+                let (component, number) = (self.maker.component(container), self.maker.number(container));
+                lines.push(format!(
+                    "`{component}-{number}` runs an older build of the image `{name}`: deploy again, or `cbwgen update {component}`"
+                ));
             }
         }
         let _ = plan;
@@ -286,6 +344,9 @@ impl Deployment for Compose {
     }
 
     fn changes(&self, plan: &Plan, rendered: &str, out: &Path) -> Result<Vec<String>, Error> {
+        if self.maker == Maker::Script {
+            return Err(Error::new("`deploy.sh up` replaces what has changed and leaves the rest, and does not say so before"));
+        }
         let containers = self.containers()?;
         let mut compose = self.compose(&[]);
         compose.arg("--project-directory").arg(out).args(["-f", "-", "config", "--hash", "*"]);
@@ -318,6 +379,9 @@ impl Deployment for Compose {
     }
 
     fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        if self.maker == Maker::Script {
+            return Err(Error::new("`make deploy TARGET=script` builds the images and replaces what has changed"));
+        }
         let containers = self.containers()?;
         let name = component.name.as_str();
         if component.is_built_here() {
@@ -345,6 +409,9 @@ impl Deployment for Compose {
     }
 
     fn recycle(&self) -> Result<(), Error> {
+        if self.maker == Maker::Script {
+            return Err(Error::new("`deploy.sh down` and `deploy.sh up` do it by hand"));
+        }
         let containers = self.containers()?;
         let compose = || self.compose(&containers);
         output(compose().arg("down"))?;

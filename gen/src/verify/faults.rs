@@ -107,12 +107,13 @@ fn comes_back(bench: &Bench<'_>, broker: &Instance, victim: &Instance) -> Result
     if !bench.is_up_again(&victim.name)? {
         return Ok(false);
     }
-    // A container that was started again may have another host name in its identity; ours keeps it.
-    let Some(identity) = &victim.identity else { return Ok(true) };
-    if bench.deployment.ask(broker, "/status").is_err() {
+    if victim.identity.is_none() || bench.deployment.ask(broker, "/status").is_err() {
         return Ok(true);
     }
     bench.until(bench.deployment.patience(), || {
+        // A Swarm's new task has another host name, and so another identity.
+        let now = bench.deployment.instances()?.into_iter().find(|instance| instance.name == victim.name);
+        let Some(identity) = now.and_then(|instance| instance.identity) else { return Ok(false) };
         let Ok(status) = bench.deployment.ask(broker, "/status") else { return Ok(false) };
         Ok(at_work(&status).contains(identity.as_str()))
     })

@@ -37,12 +37,13 @@ pub fn host_address() -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_unspecified())
 }
 
-fn address_of(published: &Published) -> IpAddr {
-    published.address.or_else(host_address).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+fn address_of(bench: &Bench<'_>, component: &str, published: &Published) -> IpAddr {
+    let elsewhere = || bench.running(component).ok().and_then(|instance| bench.deployment.address(&instance));
+    published.address.or_else(elsewhere).or_else(host_address).unwrap_or(IpAddr::from([127, 0, 0, 1]))
 }
 
 fn way_in(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, published: &Published) -> Result<Check, Error> {
-    let (host, port) = (address_of(published), published.host_port);
+    let (host, port) = (address_of(bench, test.name(), published), published.host_port);
     let word = token();
     let timeout = format!("{}ms", test.patience().as_millis());
     let words = ["--token", &word, "--timeout", &timeout, "--clients", "2", "--requests", "10"];

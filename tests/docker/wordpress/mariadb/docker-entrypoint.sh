@@ -7,7 +7,7 @@ value() { # NAME, or the content of the file that NAME_FILE names
 	if [[ -n ${!file:-} ]]; then cat "${!file}"; else echo "${!1:-}"; fi
 }
 
-quoted() { sed "s/'/''/g" <<<"$1"; }
+quoted() { printf '%s\n' "${1//\'/\'\'}"; }
 
 chown mysql:mysql /var/lib/mysql
 if [[ ! -d /var/lib/mysql/mysql ]]; then
