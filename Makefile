@@ -74,7 +74,7 @@ help: ## this list
 	@echo 'make TARGET [SPEC=examples/cbw.toml] [SCALE="cli=2 wor=4"]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: programs lint ## run the topology as local processes, without Docker, and prove that it does the right thing
+run: programs render ## run the topology as local processes, without Docker, and prove that it does the right thing
 	@$(CBWGEN) run $(SPEC) $(SCALE:%=--scale %) --verify
 
 build: cargo ## all programs, optimised
@@ -110,11 +110,7 @@ down: docker ## stop all and remove the containers; volumes and the log stay
 	$(call act,down,down)
 
 ps: $(cbwgen) ## what runs: addresses, health, what the brokers do
-ifeq ($(TARGET),compose)
 	@$(CBWGEN) status $(SPEC)
-else
-	@$(call act,ps -a,ps)
-endif
 
 verify: $(cbwgen) ## put load through it, and faults: does it do the right thing? FAULTS=kill,pause,cut
 	@$(CBWGEN) verify $(SPEC) $(SCALE:%=--scale %) $(FAULTS:%=--faults %)

@@ -135,6 +135,12 @@ def test_all_is_healthy_and_both_clients_got_their_replies(script, deployed):
     assert health == {"healthy"}
 
 
+def test_it_is_shown_and_does_the_right_thing(script, deployed):
+    said = make(script, "ps").stdout
+    assert f"{script.project} (script)" in said and "3 ready, 0 working, 0 pending" in said, said
+    assert " 0 failed" in make(script, "verify", "FAULTS=kill,cut").stdout
+
+
 def test_secrets_are_in_the_container_and_in_no_file_of_ours(script, deployed):
     [own] = [c for c in mine(script) if "-own-" in c["Name"]]
     copied = script.folder / "copied"
@@ -165,7 +171,7 @@ def test_scale_while_it_runs(script, deployed):
     for count in (4, 1):
         make(script, "scale", f"SCALE=wor={count}")
         assert sum("-wor-" in c["Name"] for c in mine(script)) == count
-    assert f"{script.project}-wor-1" in make(script, "ps").stdout
+    assert "\nwor-1 " in make(script, "ps").stdout
 
 
 def test_down_leaves_the_log_and_what_others_made_and_a_new_deploy_continues(script, deployed):

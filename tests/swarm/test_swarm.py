@@ -160,6 +160,20 @@ def test_every_worker_has_an_identity_of_its_own(stack, deployed):
     assert len(workers) == 4 and {re.search("node[123]", worker)[0] for worker in workers} == set(SOCKETS), workers
 
 
+def test_all_instances_are_shown_with_their_nodes(stack, deployed):
+    said = stack.make("ps").stdout
+    assert "cbwl-swarm (swarm)" in said and "4 ready, 0 working, 0 pending" in said, said
+    assert all(f"{name} " in said for name in ("bro-1", "log-1", "wor-1", "wor-4")) and "node3" in said, said
+    assert f"{BROKER}:9998" in said, said
+
+
+def test_it_does_the_right_thing_under_faults(stack, deployed):
+    said = stack.make("verify", "FAULTS=kill,pause,restart").stdout
+    assert "verified: " in said and " 0 failed" in said, said
+    for check in ("own-answers", "no-idle-worker", "spread", "kill", "pause", "broker-restart", "log", "logger-restart"):
+        assert re.search(f"^pass +{check} ", said, re.MULTILINE), said
+
+
 def test_containers_run_without_privileges(stack, deployed):
     for node in SOCKETS:
         for container in docker("ps", "-q", node=node).split():
@@ -211,7 +225,7 @@ def test_scale_while_it_runs(stack, deployed):
 def test_ps_shows_what_was_deployed_last(stack, deployed):
     remembered = ("-C", REPOSITORY, f"DEPLOYED={stack.spec.parent}/deployed")  # and no SPEC, as people type it
     said = run("make", "ps", *remembered, env={**os.environ, "DOCKER_HOST": SOCKETS["node1"]}).stdout
-    assert f"{STACK}_bro.1" in said
+    assert f"{STACK} (swarm)" in said and "bro-1 " in said
 
 
 def test_down_and_at_once_deploy_again_and_the_log_goes_on(stack, deployed):
