@@ -83,11 +83,7 @@ build: cargo ## all programs, optimised
 test: cargo ## all tests; those on real Node.js, Python and Docker where they are
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace && cargo test -q --doc --workspace; \
 	 else cargo test --workspace; fi
-	@tests/interop/run
-	@tests/live/run
-	@tests/docker/run
-	@tests/swarm/run
-	@tests/kubernetes/run
+	@CBWGEN=$(CBWGEN) tests/suites
 
 lint: $(cbwgen) ## judge the topology, as deployed with SCALE
 	@$(CBWGEN) lint $(SPEC) --target $(TARGET) $(SCALE:%=--scale %)
