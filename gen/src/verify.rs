@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::live::stream::Stream;
 use crate::live::{Deployment, Error, Instance};
 use crate::plan::{Component, Peers, Plan, Role};
 
@@ -150,6 +151,22 @@ impl Bench<'_> {
             }
             std::thread::sleep(left.min(Duration::from_millis(50)));
         }
+    }
+
+    /// A broker's events from now on; an error when it tells none, as brokers of others.
+    pub fn listen(&self, broker: &Instance) -> Result<Stream, Error> {
+        if self.plan.component(&broker.component).is_none_or(|component| !component.is_own()) {
+            return Err(Error::new("it is no broker of ours, and tells none"));
+        }
+        let mut stream = self.deployment.events(broker)?;
+        // One question and one answer: whoever asked before is served by now.
+        drop(self.deployment.ask(broker, "/healthz"));
+        self.sleep(Duration::from_millis(150))?;
+        if stream.has_ended() {
+            let why = stream.complaint();
+            return Err(Error(if why.is_empty() { "it tells none".to_owned() } else { why }));
+        }
+        Ok(stream)
     }
 
     /// The running instance of a component that runs once.

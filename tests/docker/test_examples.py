@@ -41,6 +41,7 @@ def test_nodejs_programs(deployment):
     said = example.make("deploy").stdout
     assert_all_well(example)
     assert said.count("ended with exit code 0") == 2
+    assert " 0 failed" in example.make("verify", "FAULTS=kill,cut").stdout
     example.make("down")
 
 
@@ -57,4 +58,5 @@ def test_programs_of_both_kinds_in_one_deployment(deployment, name, node):
         if (container["Config"]["Cmd"] or [""])[0] == "node"
     }
     assert in_node == node, "each role is of the kind that the file says"
+    assert " 0 failed" in example.make("verify", "FAULTS=kill,cut").stdout
     example.make("down")

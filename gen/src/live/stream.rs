@@ -50,10 +50,9 @@ impl Stream {
         self.lines.recv_timeout(wait).ok()
     }
 
-    /// Whether there is nothing more to come.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        matches!(self.lines.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Disconnected))
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
     }
 
     /// The lines that have come.

@@ -46,8 +46,7 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     // Another one each time, so that a fault that leaves something behind shows in the next check.
     let victim = &workers[trial as usize % workers.len()];
     let broker = bench.running(subject)?;
-    let events = bench.deployment.events(&broker);
-    super::own_answers::wait_for_listener(bench, &broker, events.is_ok())?;
+    let events = bench.listen(&broker);
 
     // It is stopped first: the request that it is given then stays in its hands, however fast it is.
     let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;

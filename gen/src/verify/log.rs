@@ -24,8 +24,7 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check
     let (name, is_kept) = (logger.name.as_str(), matches!(&logger.role, Role::Logger { volume: Some(_), .. }));
     let mut made = Vec::new();
     let broker = bench.running(test.name())?;
-    let recording = bench.deployment.events(&broker);
-    super::own_answers::wait_for_listener(bench, &broker, recording.is_ok())?;
+    let recording = bench.listen(&broker);
     let before = bench.deployment.log(&bench.running(name)?)?;
     let load = Load::start(bench, &broker, test, &["--clients", "4", "--requests", "10"])?;
     let token = load.token.clone();

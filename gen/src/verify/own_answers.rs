@@ -23,8 +23,7 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check
     let total = in_time.clamp(REQUESTS.0, REQUESTS.1).max(workers * 4);
     let clients = (workers * 2).clamp(8, 64);
     let each = total.div_ceil(clients);
-    let recording = bench.deployment.events(&broker);
-    wait_for_listener(bench, &broker, recording.is_ok())?;
+    let recording = bench.listen(&broker);
     let arguments = ["--clients", &clients.to_string(), "--requests", &each.to_string()];
     let started = Instant::now();
     let mut load = Load::start(bench, &broker, test, &arguments)?;
@@ -57,16 +56,6 @@ pub fn checks(bench: &Bench<'_>, test: &BrokerUnderTest<'_>) -> Result<Vec<Check
 }
 
 const ADVICE: &str = "look at `broker ask /status`, at the broker's log and at whether another broker uses the same name; a broker that fails here gives answers to the wrong clients";
-
-/// The stream is there when the broker says that somebody listens; without that, a moment must do.
-pub fn wait_for_listener(bench: &Bench<'_>, broker: &Instance, listens: bool) -> Result<(), Error> {
-    if listens {
-        // One question and one answer: whoever asked before is served by now.
-        drop(bench.deployment.ask(broker, "/healthz"));
-        bench.sleep(Duration::from_millis(150))?;
-    }
-    Ok(())
-}
 
 fn no_idle_worker(name: &str, recorded: &[events::Event]) -> Check {
     let done = "read every event of the broker under that load";
