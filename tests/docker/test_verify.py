@@ -58,7 +58,7 @@ def test_it_does_the_right_thing_under_faults_and_stays_the_same(cbwl):
 
 
 def test_nothing_is_left_of_the_proof(cbwl):
-    assert docker("ps", "-aq", "--filter", "label=org.cbwgen.verify").split() == []
+    assert docker("ps", "-aq", "--filter", f"label=org.cbwgen.verify={cbwl.project}").split() == []
 
 
 def test_a_worker_that_hangs_is_not_passed_over(cbwl):

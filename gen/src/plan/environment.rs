@@ -40,6 +40,7 @@ pub(super) fn complete(topology: Topology, bound: Vec<Bound>, findings: &mut Vec
     }
     outside_clients(&mut plan);
     request_timeouts(&mut plan);
+    doors(&mut plan);
     networks(&mut plan);
     dependencies(&mut plan);
     check_images(&plan, findings);
@@ -218,6 +219,22 @@ fn request_timeouts(plan: &mut Plan) {
         if let Some(client) = plan.components.get_mut(&name) {
             let value = Duration::from_millis(timeout).to_string();
             client.env.entry("REQUEST_TIMEOUT".to_owned()).or_insert(EnvVar { value, origin: Origin::Setting });
+        }
+    }
+}
+
+/// A REQ worker of somebody else's says nothing when it connects again, so a broker that was restarted must see it knock before it
+/// opens (docs/protocol.md, "After a restart"). Between containers that takes libzmq seconds: while the broker is gone nobody
+/// answers for its address. Our own workers need no such door.
+const DOOR: Duration = Duration::from_millis(5000);
+
+fn doors(plan: &mut Plan) {
+    let has_foreign = |peers: &super::Peers<'_>| peers.broker.is_own() && peers.workers.iter().any(|worker| !worker.is_own());
+    let names: Vec<String> =
+        plan.brokers().into_iter().filter(|(_, peers)| has_foreign(peers)).map(|(name, _)| name.to_owned()).collect();
+    for name in names {
+        if let Some(broker) = plan.components.get_mut(&name) {
+            broker.env.entry("DOOR".to_owned()).or_insert(EnvVar { value: DOOR.to_string(), origin: Origin::Setting });
         }
     }
 }

@@ -73,6 +73,14 @@ fn a_client_waits_as_long_as_its_broker_may_need() {
 }
 
 #[test]
+fn a_broker_waits_at_its_door_for_workers_that_do_not_say_who_they_are() {
+    let foreign = "[worker.wor]\nbuild = { from = \"node:22\", command = \"node worker\" }\n[broker.bro]\n";
+    assert_eq!(env(&plan(foreign), "bro", "DOOR"), Some("5s"));
+    assert_eq!(env(&plan(&foreign.replace("[broker.bro]", "[broker.bro]\nenv = { DOOR = \"1s\" }")), "bro", "DOOR"), Some("1s"));
+    assert_eq!(env(&plan(CBWL), "bro", "DOOR"), None, "our own workers say so");
+}
+
+#[test]
 fn an_outside_client_comes_in_by_the_published_port() {
     let plan =
         plan("[host]\naddress = \"example.org\"\n[broker.bro]\npublish = { frontend = 80 }\n[worker.wor]\n[client.far]\noutside = true\n");
