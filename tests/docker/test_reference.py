@@ -110,5 +110,5 @@ def test_down_ends_all_in_time_and_a_new_deploy_continues_the_log(cbwl, deployed
 
 def test_ps_and_logs_show_what_was_deployed_last(cbwl, deployed):
     remembered = ("-C", REPOSITORY, f"DEPLOYED={cbwl.folder}/deployed")  # and no SPEC, as people type it
-    assert f"{cbwl.project}-bro-1" in run("make", "ps", *remembered).stdout
+    assert "\nbro-1 " in run("make", "ps", *remembered).stdout
     assert "bro-1" in run("timeout", 5, "make", "logs", *remembered, check=False).stdout
