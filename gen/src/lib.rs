@@ -3,6 +3,8 @@
 //! One road, in reading order: [`source`] (text with positions) → [`spec`] (as written) → [`topology`] (as meant) → [`plan`]
 //! (everything resolved) → [`lint`] ([`rules`] make [`finding`]s) → [`report`], or → [`render`]. Every step but the first and the
 //! last is a pure function.
+//!
+//! What was deployed is looked at in [`live`] and proven in [`verify`]; [`run`] deploys without containers.
 
 pub mod cli;
 pub mod compose;
