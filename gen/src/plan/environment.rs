@@ -230,8 +230,7 @@ const DOOR: Duration = Duration::from_millis(5000);
 
 fn doors(plan: &mut Plan) {
     let has_foreign = |peers: &super::Peers<'_>| peers.broker.is_own() && peers.workers.iter().any(|worker| !worker.is_own());
-    let names: Vec<String> =
-        plan.brokers().into_iter().filter(|(_, peers)| has_foreign(peers)).map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<String> = plan.brokers().into_iter().filter(|(_, peers)| has_foreign(peers)).map(|(name, _)| name.to_owned()).collect();
     for name in names {
         if let Some(broker) = plan.components.get_mut(&name) {
             broker.env.entry("DOOR".to_owned()).or_insert(EnvVar { value: DOOR.to_string(), origin: Origin::Setting });
