@@ -1,7 +1,7 @@
 # What people type. Each target is a few commands that can be run by hand as well; `make help` lists them.
 #
 #   SPEC=FILE             the topology (topology.toml); its files go to OUT
-#   SCALE="cli=2 wor=4"   other numbers of replicas than the topology's
+#   SCALE="cli=2 wor=4"   other numbers of replicas than the topology's; `make scale wor=6` will do as well
 #   NAME=wor              the component that `update` replaces
 #   FAULTS=kill,pause,cut what happens under `verify`
 #   TARGET=swarm          deploy to a Swarm (this engine is its manager), or with docker alone: TARGET=script;
@@ -25,6 +25,11 @@ ifeq ($(notdir $(SPEC)),topology.toml)
 OUT ?= $(patsubst ./%,%,$(dir $(SPEC))generated$(below))
 else
 OUT ?= build/$(basename $(notdir $(SPEC)))$(below)
+endif
+
+# `make scale wor=6` is as good as SCALE="wor=6": names of components are in lower case, and our own variables are not.
+ifndef SCALE
+SCALE := $(if $(MAKEOVERRIDES),$(shell printf '%s\n' $(MAKEOVERRIDES) | grep -xE '[a-z0-9-]+=[0-9]+'))
 endif
 
 CLIENT_WAIT ?= 60
@@ -114,8 +119,8 @@ verify: $(cbwgen) ## put load through it, and faults: does it do the right thing
 logs: docker ## what the containers print, until Ctrl-C
 	@$(call act,logs -f,logs)
 
-scale: docker lint ## other numbers of replicas, while it runs: SCALE="wor=6"
-	$(if $(SCALE),,$(error which component? make scale SCALE="wor=6"))
+scale: docker lint ## other numbers of replicas, while it runs: make scale wor=6
+	$(if $(SCALE),,$(error which component? make scale wor=6))
 ifeq ($(TARGET),compose)
 	$(if $(call scaled,$(long-running)),$(COMPOSE) up -d --no-deps --no-recreate --wait \
 	  $(call scale-of,$(long-running)) $(call scaled,$(long-running)))

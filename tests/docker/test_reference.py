@@ -83,7 +83,7 @@ def test_the_log_is_in_the_host_folder(cbwl, deployed):
 
 
 def test_scale_while_it_runs(cbwl, deployed):
-    cbwl.make("scale", "SCALE=wor=6")
+    cbwl.make("scale", "wor=6")
     assert cbwl.services() == {"bro": 1, "cli": 2, "log": 1, "wor": 6}
     refused = cbwl.make("scale", "SCALE=bro=2", check=False)
     assert refused.returncode != 0
