@@ -13,7 +13,8 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parent.parent
-PORT = 19998  # published instead of 9998, so that a deployment of the developer's own is not in the way
+# Published instead of 9998, so that a deployment of the developer's own is not in the way.
+PORT = int(os.environ.get("CBW_PORT", "19998"))
 
 
 def run(*command, check=True, **options):
