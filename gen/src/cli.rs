@@ -335,13 +335,19 @@ fn complain(loaded: &Loaded, findings: &[Located], color: Color) -> bool {
     crate::lint::summary(findings).0 > 0
 }
 
-fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(&arguments.topology, &arguments.what_ifs)?;
-    if !loaded.plan.complete {
-        // What cannot be resolved has no plan; what is only unwise has one.
-        complain(&loaded, &judge(&loaded, &arguments.topology, render::Target::Compose), color);
-        return Ok(FOUND);
+/// Loads a topology whose plan is complete; otherwise says why it has none, and gives nothing.
+fn load_planned(topology: &Path, what_ifs: &WhatIfs, color: Color) -> anyhow::Result<Option<Loaded>> {
+    let loaded = load(topology, what_ifs)?;
+    if loaded.plan.complete {
+        return Ok(Some(loaded));
     }
+    // What cannot be resolved has no plan; what is only unwise has one.
+    complain(&loaded, &judge(&loaded, topology, render::Target::default()), color);
+    Ok(None)
+}
+
+fn run_plan(arguments: &Plan, color: Color) -> anyhow::Result<u8> {
+    let Some(loaded) = load_planned(&arguments.topology, &arguments.what_ifs, color)? else { return Ok(FOUND) };
     if arguments.live {
         return update::changes(&loaded.plan, &arguments.topology, arguments.out.as_deref());
     }
@@ -406,11 +412,7 @@ fn beside(topology: &Path, folder: &str) -> PathBuf {
 }
 
 fn run_prepare(topology: &Path, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(topology, &WhatIfs::default())?;
-    if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, topology, render::Target::Compose), color);
-        return Ok(FOUND);
-    }
+    let Some(loaded) = load_planned(topology, &WhatIfs::default(), color)? else { return Ok(FOUND) };
     for prepared in prepare::prepare(&loaded.plan, &folder_of(topology))? {
         if prepared.made {
             print(&format!("made the folder {}\n", prepared.folder.display()))?;

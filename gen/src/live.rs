@@ -109,8 +109,8 @@ pub trait Deployment {
     fn kind(&self) -> &'static str;
     /// All instances, in the plan's order, those that ended too.
     fn instances(&self) -> Result<Vec<Instance>, Error>;
-    /// What is not as the plan says; empty when all is. `seen` is what [`Self::instances`] gave.
-    fn drift(&self, plan: &Plan, seen: &[Instance]) -> Result<Vec<String>, Error>;
+    /// What was started from something else than the plan; empty when nothing was.
+    fn drift(&self, plan: &Plan) -> Result<Vec<String>, Error>;
     /// A page of an instance's own status server.
     fn ask(&self, instance: &Instance, page: &str) -> Result<String, Error>;
     /// A broker's events, as they happen.

@@ -271,6 +271,10 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         make("stated", "is so what the topology's `checks` say?", &mut || Ok(stated::checks(bench, &before)))?;
     }
     let brokers = BrokerUnderTest::of(bench.plan);
+    if brokers.is_empty() {
+        let skipped = || vec![Check::skip("own-answers", "", "there is no broker with workers here")];
+        make("own-answers", "is there a broker?", &mut || Ok(skipped()))?;
+    }
     for broker in &brokers {
         let name = broker.name();
         make("own-answers", &format!("{name}: does every client get its own answers?"), &mut || own_answers::checks(bench, broker))?;
@@ -305,8 +309,5 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         make("down-up", "down, and up again", &mut || recycle::checks(bench, &brokers))?;
     }
     make("unchanged", "is everything as it was found?", &mut || Ok(vec![plan::left_behind(bench, &before)?]))?;
-    if brokers.is_empty() {
-        checks.push(Check::skip("own-answers", "", "there is no broker with workers here"));
-    }
     Ok(checks)
 }

@@ -20,8 +20,10 @@ def test_it_ends_with_its_clients_and_keeps_the_log(live, tmp_path):
 
 
 def test_a_client_that_fails_is_told(live):
-    run = live("--until-done", wait=False, text=TOPOLOGY.replace("[client.cli]", '[client.cli]\nenv = { ID = "CLI_\\u0000" }', 1))
-    assert run.process.wait(timeout=60) != 0
+    impatient = '[client.cli]\nenv = { REQUEST_TIMEOUT = "1ms", REQUEST_TRIES = "1" }'
+    run = live("--until-done", wait=False, text=TOPOLOGY.replace("[client.cli]", impatient, 1))
+    assert run.process.wait(timeout=60) == 1
+    assert "cli-1 ended with exit code 1" in run.said()
 
 
 def test_each_replica_and_each_address_is_shown(live):

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 
-use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, print};
+use super::{CLEAN, Color, FOUND, WhatIfs, folder_of, load_planned, print};
 use crate::finding::did_you_mean;
 use crate::live::fault::{Fault, Standing, wait_until_busy};
 use crate::live::{self, Action, Deployment, Instance, Kind};
 use crate::plan::Plan;
-use crate::render::Target;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -49,11 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TURNS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 
 pub(super) fn run(arguments: &Arguments, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
-        return Ok(FOUND);
-    }
+    let Some(loaded) = load_planned(&arguments.topology, &WhatIfs::default(), color)? else { return Ok(FOUND) };
     let plan = &loaded.plan;
     let deployment = live::find(plan, &folder_of(&arguments.topology), arguments.engine)?;
     let instances = deployment.instances()?;

@@ -8,9 +8,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, print};
+use super::{CLEAN, Color, FOUND, WhatIfs, folder_of, load_planned, print};
 use crate::live::{self, Deployment, Instance, Kind, table::table};
-use crate::render::Target;
 use crate::run::state;
 
 #[derive(Debug, Args)]
@@ -64,11 +63,7 @@ struct Broker {
 }
 
 pub(super) fn run(arguments: &Status, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
-        return Ok(FOUND);
-    }
+    let Some(loaded) = load_planned(&arguments.topology, &WhatIfs::default(), color)? else { return Ok(FOUND) };
     let deployment = live::find(&loaded.plan, &folder_of(&arguments.topology), arguments.engine)?;
     loop {
         let text = look(&loaded.plan.name, &*deployment, arguments)?;

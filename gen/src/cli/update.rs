@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 
-use super::{CLEAN, Color, FOUND, WhatIfs, beside, complain, folder_of, judge, load, print};
+use super::{CLEAN, Color, FOUND, WhatIfs, beside, folder_of, load_planned, print};
 use crate::finding::did_you_mean;
 use crate::live::{self, Kind};
 use crate::plan::Plan;
@@ -25,11 +25,7 @@ pub(super) struct Update {
 }
 
 pub(super) fn run(arguments: &Update, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(&arguments.topology, &WhatIfs::default())?;
-    if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
-        return Ok(FOUND);
-    }
+    let Some(loaded) = load_planned(&arguments.topology, &WhatIfs::default(), color)? else { return Ok(FOUND) };
     let plan = &loaded.plan;
     let Some(component) = plan.component(&arguments.component).filter(|component| component.is_deployed()) else {
         let names = || plan.deployed().map(|component| component.name.as_str());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{CLEAN, Color, FOUND, WhatIfs, complain, folder_of, judge, load, print, wants_color};
+use super::{CLEAN, Color, FOUND, WhatIfs, folder_of, load_planned, print, wants_color};
 use crate::live::{self, Deployment, Kind};
 use crate::plan::Plan;
 use crate::render;
@@ -38,11 +38,7 @@ pub(super) struct Verify {
 }
 
 pub(super) fn run(arguments: &Verify, color: Color) -> anyhow::Result<u8> {
-    let loaded = load(&arguments.topology, &arguments.what_ifs)?;
-    if !loaded.plan.complete {
-        complain(&loaded, &judge(&loaded, &arguments.topology, Target::default()), color);
-        return Ok(FOUND);
-    }
+    let Some(loaded) = load_planned(&arguments.topology, &arguments.what_ifs, color)? else { return Ok(FOUND) };
     let deployment = live::find(&loaded.plan, &folder_of(&arguments.topology), arguments.engine)?;
     let progress = Progress { live: std::io::stderr().is_terminal(), told: Cell::new(None) };
     let bench = Bench {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::docker::{docker, inspect, instance, label, networks, say, text, variable};
+use super::docker::{client_in, docker, inspect, instance, label, networks, say, text, variable};
 use super::stream::{Stream, output, output_of};
 use super::{Action, Deployment, Error, Instance};
 use crate::plan::{Component, ImageSource, Plan, Role};
@@ -136,11 +136,7 @@ impl Compose {
         let network = all.iter().find(|(name, ..)| is_frontend(name)).or(all.first());
         let (network, address, _) = network.ok_or_else(|| Error(format!("`{}` is on no network", broker.name)))?;
         if let Some(image) = &self.client {
-            let mine = format!("{}.verify={}", crate::render::LABEL, self.project);
-            let mut command = docker(["run", "--rm", "-i", "--network", network, "--label", &mine]);
-            command.args(["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]);
-            command.args(["--env", &format!("BROKER_HOST={}", broker.component), "--env", &format!("BROKER_PORT={port}")]);
-            command.args(["--entrypoint", "/client", image]);
+            let command = client_in(network, image, &self.project, &broker.component, port);
             return Ok((command, broker.component.clone(), port));
         }
         let mut command = own_client()?;
@@ -189,7 +185,7 @@ impl Compose {
 }
 
 /// Where a logger's file was, if the plan has it elsewhere now.
-fn moved_log(component: &Component, container: &Value, out: &Path) -> Option<String> {
+fn moved_log(component: &Component, container: &Value) -> Option<String> {
     let Role::Logger { volume: Some(volume), .. } = &component.role else { return None };
     let mounts = container["Mounts"].as_array()?;
     let folder = variable(container, "LOGGER_DIR")?;
@@ -203,7 +199,6 @@ fn moved_log(component: &Component, container: &Value, out: &Path) -> Option<Str
     } else {
         !is_bind && was.ends_with(&volume.source)
     };
-    let _ = out;
     (!is).then(|| format!("`{}`: the log moves to `{}`; the old one stays in `{was}`", component.name, volume.source))
 }
 
@@ -246,7 +241,7 @@ impl Deployment for Compose {
         Ok(self.containers()?.iter().map(made).collect())
     }
 
-    fn drift(&self, plan: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
+    fn drift(&self, _: &Plan) -> Result<Vec<String>, Error> {
         let containers = self.containers()?;
         let mut lines = if self.maker == Maker::Compose { self.other_versions(&containers) } else { Vec::new() };
         let mut images: HashMap<String, String> = HashMap::new();
@@ -261,7 +256,6 @@ impl Deployment for Compose {
                 ));
             }
         }
-        let _ = plan;
         Ok(lines)
     }
 
@@ -280,7 +274,7 @@ impl Deployment for Compose {
 
     fn audit_from_outside(&self, host: &str, port: u16, arguments: &[String]) -> Result<Stream, Error> {
         let mut client = match &self.client {
-            Some(image) => docker(["run", "--rm", "-i", "--network", "host", "--entrypoint", "/client", image]),
+            Some(image) => client_in("host", image, &self.project, host, port),
             None => own_client()?,
         };
         Stream::start(client.args(["audit", host, &port.to_string()]).args(arguments))
@@ -369,7 +363,7 @@ impl Deployment for Compose {
             } else if now > 0 && now < planned {
                 lines.push(format!("`{name}`: {} added", count(planned - now)));
             }
-            lines.extend(own.first().and_then(|container| moved_log(component, container, out)));
+            lines.extend(own.first().and_then(|container| moved_log(component, container)));
         }
         let mut orphans: Vec<&str> = containers.iter().map(|container| label(container, SERVICE)).collect();
         orphans.retain(|service| plan.component(service).is_none());

@@ -16,6 +16,17 @@ pub fn docker<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
+/// Our client in a container of its own on `network`, told where the broker is; what it shall do comes behind.
+#[must_use]
+pub fn client_in(network: &str, image: &str, project: &str, host: &str, port: u16) -> Command {
+    let mut command = docker(["run", "--rm", "-i", "--network", network]);
+    command.args(["--label", &format!("{}.verify={project}", crate::render::LABEL)]);
+    command.args(["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]);
+    command.args(["--env", &format!("BROKER_HOST={host}"), "--env", &format!("BROKER_PORT={port}")]);
+    command.args(["--entrypoint", "/client", image]);
+    command
+}
+
 /// What `docker` with these arguments prints.
 pub fn say<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<String, Error> {
     output(&mut docker(arguments))

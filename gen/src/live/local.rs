@@ -66,7 +66,7 @@ impl Deployment for Local {
         Ok(self.state()?.instances.into_iter().map(instance).collect())
     }
 
-    fn drift(&self, plan: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
+    fn drift(&self, plan: &Plan) -> Result<Vec<String>, Error> {
         let started = self.state()?.plan;
         let now = state::fingerprint(plan);
         Ok(if started == now {
@@ -129,7 +129,7 @@ impl Deployment for Local {
     }
 
     fn changes(&self, plan: &Plan, _: &str, _: &Path) -> Result<Vec<String>, Error> {
-        self.drift(plan, &[])
+        self.drift(plan)
     }
 
     fn update(&self, component: &Component, tell: &mut dyn FnMut(&str)) -> Result<(), Error> {

@@ -67,10 +67,6 @@ impl Stream {
 
     /// The remaining lines and the exit status, of a program that ends by itself; it is killed when it takes longer.
     pub fn rest(&mut self, wait: Duration) -> Result<(Vec<(Instant, String)>, ExitStatus), Error> {
-        self.finish_after(wait)
-    }
-
-    fn finish_after(&mut self, wait: Duration) -> Result<(Vec<(Instant, String)>, ExitStatus), Error> {
         let deadline = Instant::now() + wait;
         let mut lines = Vec::new();
         loop {

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::docker::{say, text, timestamp};
+use super::docker::{client_in, say, text, timestamp};
 use super::stream::{Stream, output};
 use super::{Action, Deployment, Error, Instance, State};
 use crate::plan::{Component, ImageSource, Plan, Role};
@@ -178,11 +178,7 @@ impl Swarm {
         let client = client.ok_or_else(|| Error::new("the deployment has no client of ours, whose image could be used"))?;
         let service = format!("{}_{}", self.name, client.name);
         let image = say(["service", "inspect", "-f", "{{.Spec.TaskTemplate.ContainerSpec.Image}}", &service])?;
-        let mut command = Command::new("docker");
-        command.args(["run", "--rm", "-i", "--network", network, "--label", &format!("{}.verify={}", crate::render::LABEL, self.name)]);
-        command.args(["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"]);
-        command.args(["--env", &format!("BROKER_HOST={}", broker.component), "--env", &format!("BROKER_PORT={port}")]);
-        command.args(["--entrypoint", "/client", image.trim()]);
+        let command = client_in(network, image.trim(), &self.name, &broker.component, port);
         Ok((command, port))
     }
 
@@ -232,7 +228,7 @@ impl Deployment for Swarm {
         Ok(self.tasks()?.into_iter().map(|task| task.instance).collect())
     }
 
-    fn drift(&self, _: &Plan, _: &[Instance]) -> Result<Vec<String>, Error> {
+    fn drift(&self, _: &Plan) -> Result<Vec<String>, Error> {
         let mut lines = Vec::new();
         for known in &self.components {
             let service = format!("{}_{}", self.name, known.name);

@@ -9,7 +9,7 @@ const NAME: &str = "plan";
 pub fn check(bench: &Bench<'_>, seen: &[Instance]) -> Result<Check, Error> {
     let mut trouble = numbers(bench, seen);
     trouble.extend(bench.stale.clone());
-    trouble.extend(bench.deployment.drift(bench.plan, seen)?);
+    trouble.extend(bench.deployment.drift(bench.plan)?);
     let well = format!("{} as planned", crate::rules::count(seen.len() as u64, "instance"));
     let advice = "`make deploy` brings it to what the topology says, `cbwgen plan --live` shows what that would change";
     Ok(Check::judged(NAME, "", "compared topology, generated files and instances", well, &trouble, advice))
