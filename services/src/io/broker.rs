@@ -1,7 +1,8 @@
 //! The broker's loop: two ROUTER sockets, a wake-up, and the machine of [`crate::broker`] between them.
 //!
-//! It is a hot path. Frames move from socket to socket without being copied, both sockets are emptied before the loop sleeps,
-//! and it sleeps in one system call: `zmq_poll` would cost one more for each socket.
+//! It is a hot path, and system calls are what it costs. Frames move from socket to socket without being copied. The loop sleeps in
+//! one system call (`zmq_poll` would take one more for each socket), and looks only at a socket that may have something: seeing
+//! that there is nothing costs a call too. While requests wait for a worker, clients are let wait a moment and then heard together.
 
 mod bind;
 mod connections;
@@ -36,18 +37,8 @@ const BATCH: usize = 256;
 /// Turns of both sides before the loop looks at signals, questions and timers.
 const ROUNDS: usize = 8;
 
-/// How long requests may gather while every worker is busy.
+/// How long clients may be left unheard while requests wait: a new one can only wait too.
 const GATHER: Duration = Duration::from_millis(1);
-
-/// What was there to take from a side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    Nothing,
-    /// Some messages, and now there are none.
-    All,
-    /// As many as may be taken at once; there may be more.
-    Batch,
-}
 
 /// Runs a broker until SIGTERM or SIGINT, and until everybody has got a reply.
 pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
@@ -76,6 +67,8 @@ pub fn run(args: &BrokerArgs) -> Result<(), Box<dyn Error>> {
         frontend,
         backend,
         start,
+        unheard_until: None,
+        disconnects_read: false,
         #[cfg(feature = "mutants")]
         spoiler: crate::mutant::Spoiler::default(),
     };
@@ -114,6 +107,10 @@ struct Loop {
     frontend: Router,
     backend: Router,
     start: Instant,
+    /// Until when clients are let wait.
+    unheard_until: Option<Duration>,
+    /// Whether the ends of clients' connections have been read since the frontend was last looked at.
+    disconnects_read: bool,
     #[cfg(feature = "mutants")]
     spoiler: crate::mutant::Spoiler<zmq::Message>,
 }
@@ -122,7 +119,7 @@ impl Loop {
     fn run(&mut self, drain: Duration, wakeup: &Wakeup, signals: &Signals, hub: &Hub) -> Result<(), Box<dyn Error>> {
         let mut draining = false;
         while !self.machine.is_drained() {
-            let emptied = self.serve()?;
+            let served = self.serve()?;
             if self.machine.is_drained() {
                 // The last reply is out, and nothing would end a sleep.
                 break;
@@ -130,7 +127,7 @@ impl Loop {
             if hub.asked() {
                 hub.answer(report(&self.machine, self.start.elapsed()));
             }
-            self.sleep(wakeup, emptied)?;
+            self.sleep(wakeup, served)?;
             if self.machine.next_timeout().is_some_and(|due| due <= self.start.elapsed()) {
                 self.handle(Event::Tick);
             }
@@ -143,33 +140,44 @@ impl Loop {
         Ok(())
     }
 
-    /// Handles everything that has come in. A socket that was sent to may be readable without a sign (`ZMQ_FD` tells of changes,
-    /// and sending may take note of one), so each must be seen empty after the last message to it. Whether both are: under a
-    /// load that does not end the loop must look after everything else too.
+    /// Handles everything that has come in. Whether that is all: under a load that does not end the loop must look after everything
+    /// else too.
     fn serve(&mut self) -> Result<bool, zmq::Error> {
-        let mut front = self.take_from(Side::Frontend)?;
         for _ in 0..ROUNDS {
-            let back = self.take_from(Side::Backend)?;
-            if back == Taken::Nothing && front != Taken::Batch {
-                return Ok(true);
+            if self.backend.may_have_more {
+                self.take_from(Side::Backend)?;
             }
-            front = self.take_from(Side::Frontend)?;
-            if front == Taken::Nothing && back != Taken::Batch {
+            if self.hears_clients() {
+                self.take_from(Side::Frontend)?;
+            }
+            if !self.backend.may_have_more && !self.hears_clients() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Sleeps until a peer, a signal, a question or a timer wants something; only looks, unless the sockets were `emptied`.
-    fn sleep(&mut self, wakeup: &Wakeup, emptied: bool) -> Result<(), Box<dyn Error>> {
-        let left = self.machine.next_timeout().map(|due| due.saturating_sub(self.start.elapsed()));
-        let left = if emptied { left } else { Some(Duration::ZERO) };
-        let mut woken = self.sleeper.sleep(left)?;
-        if emptied && woken.by_clients_only && self.machine.is_saturated() {
-            // New requests can only wait. Let them gather until a worker has something: one wake-up for all of them.
-            woken = self.sleeper.sleep(Some(left.map_or(GATHER, |left| left.min(GATHER))))?;
+    /// Whether it is the clients' turn. Not while requests wait, for a moment: whatever clients want now can only wait as well, and is
+    /// taken together then.
+    fn hears_clients(&mut self) -> bool {
+        if !self.frontend.may_have_more {
+            return false;
         }
+        if !self.machine.is_saturated() {
+            self.unheard_until = None;
+            return true;
+        }
+        let now = self.start.elapsed();
+        now >= *self.unheard_until.get_or_insert(now + GATHER)
+    }
+
+    /// Sleeps until a peer, a signal, a question or a timer wants something; only looks, unless all was `served`.
+    fn sleep(&mut self, wakeup: &Wakeup, served: bool) -> Result<(), Box<dyn Error>> {
+        let due = self.machine.next_timeout().into_iter().chain(self.unheard_until).min();
+        let left = due.map(|due| due.saturating_sub(self.start.elapsed()));
+        let woken = self.sleeper.sleep(if served { left } else { Some(Duration::ZERO) })?;
+        self.frontend.may_have_more |= woken.by_frontend;
+        self.backend.may_have_more |= woken.by_backend;
         if woken.by_wakeup {
             wakeup.drain();
         }
@@ -183,19 +191,24 @@ impl Loop {
     }
 
     /// Handles the messages that have come in on one side, a batch at most.
-    fn take_from(&mut self, side: Side) -> Result<Taken, zmq::Error> {
-        for taken in 0..BATCH {
+    fn take_from(&mut self, side: Side) -> Result<(), zmq::Error> {
+        if side == Side::Frontend {
+            self.unheard_until = None;
+            self.disconnects_read = false;
+        }
+        for _ in 0..BATCH {
             let router = match side {
-                Side::Frontend => &self.frontend,
-                Side::Backend => &self.backend,
+                Side::Frontend => &mut self.frontend,
+                Side::Backend => &mut self.backend,
             };
             if router.receive(&mut self.frames)? == Received::Nothing {
-                return Ok(if taken == 0 { Taken::Nothing } else { Taken::All });
+                break;
             }
-            if side == Side::Backend && taken == 0 {
-                // The frontend was just seen empty, and receiving is when a ROUTER takes over an identity for a new connection. The end
-                // of the old one is known by then, and must be told before an answer goes to the new one.
+            if side == Side::Backend && !self.disconnects_read {
+                // Looking at the frontend is when a ROUTER takes over an identity for a new connection. The end of the old one is known
+                // by then, and must be told before an answer goes to the new one.
                 self.note_disconnects(Side::Frontend);
+                self.disconnects_read = true;
             }
             if self.is_new_connection(side) {
                 self.note_new_connection(side);
@@ -207,7 +220,7 @@ impl Loop {
             });
             self.frames = frames;
         }
-        Ok(Taken::Batch)
+        Ok(())
     }
 
     fn is_new_connection(&mut self, side: Side) -> bool {
@@ -271,8 +284,8 @@ impl Loop {
         let mut frames = self.out.frames.drain(..);
         for (side, count) in self.out.messages.drain(..) {
             let router = match side {
-                Side::Frontend => &self.frontend,
-                Side::Backend => &self.backend,
+                Side::Frontend => &mut self.frontend,
+                Side::Backend => &mut self.backend,
             };
             let mut message = frames.by_ref().take(count);
             let Some(peer) = message.next() else { continue };

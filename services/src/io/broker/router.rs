@@ -37,8 +37,10 @@ pub enum Received {
 pub struct Router {
     pub name: &'static str,
     socket: zmq::Socket,
-    /// Readable when libzmq has something to say (`ZMQ_FD`). It tells of changes only, so the socket is always emptied.
+    /// Readable when libzmq has something to say (`ZMQ_FD`). It tells of changes only.
     pub fd: RawFd,
+    /// Not seen empty since libzmq said something, or since something was sent: sending may take note of what `ZMQ_FD` would have told.
+    pub may_have_more: bool,
     pub connections: Connections,
 }
 
@@ -68,7 +70,7 @@ impl Router {
             socket.set_heartbeat_timeout(ping.saturating_mul(6))?;
         }
         let connections = Connections::of(context, &socket, name)?;
-        Ok(Self { name, fd: socket.get_fd()?, connections, socket })
+        Ok(Self { name, fd: socket.get_fd()?, may_have_more: true, connections, socket })
     }
 
     /// Binds to every address that the name stands for.
@@ -78,7 +80,7 @@ impl Router {
 
     /// Receives the next message into `frames`, without waiting. A message of too many frames loses those at its end, so that
     /// it stays malformed but takes no memory.
-    pub fn receive(&self, frames: &mut Vec<zmq::Message>) -> Result<Received, zmq::Error> {
+    pub fn receive(&mut self, frames: &mut Vec<zmq::Message>) -> Result<Received, zmq::Error> {
         frames.clear();
         loop {
             match self.socket.recv_msg(zmq::DONTWAIT) {
@@ -91,7 +93,10 @@ impl Router {
                         return Ok(Received::Message);
                     }
                 }
-                Err(zmq::Error::EAGAIN) => return Ok(Received::Nothing),
+                Err(zmq::Error::EAGAIN) => {
+                    self.may_have_more = false;
+                    return Ok(Received::Nothing);
+                }
                 Err(zmq::Error::EINTR) => {}
                 Err(error) => return Err(error),
             }
@@ -99,7 +104,8 @@ impl Router {
     }
 
     /// Sends `count` frames to a peer, without waiting. When that cannot be, no frame is taken.
-    pub fn send(&self, peer: &[u8], frames: &mut impl Iterator<Item = zmq::Message>, count: usize) -> Result<(), zmq::Error> {
+    pub fn send(&mut self, peer: &[u8], frames: &mut impl Iterator<Item = zmq::Message>, count: usize) -> Result<(), zmq::Error> {
+        self.may_have_more = true;
         while let Err(error) = self.socket.send(peer, zmq::DONTWAIT | zmq::SNDMORE) {
             if error != zmq::Error::EINTR {
                 return Err(error);

@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::router::Router;
 
 const FRONTEND: Token = Token(0);
+const BACKEND: Token = Token(1);
 const FRONTEND_MONITOR: Token = Token(2);
 const BACKEND_MONITOR: Token = Token(3);
 const WAKEUP: Token = Token(4);
@@ -21,12 +22,12 @@ pub struct Sleeper {
     events: Events,
 }
 
-/// What ended a sleep, besides time and messages from workers.
+/// What ended a sleep, besides time.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub struct Woken {
-    /// By clients, and nothing else.
-    pub by_clients_only: bool,
+    pub by_frontend: bool,
+    pub by_backend: bool,
     pub by_frontend_monitor: bool,
     pub by_backend_monitor: bool,
     pub by_wakeup: bool,
@@ -53,9 +54,9 @@ impl Sleeper {
             Ok(()) => {}
         }
         let is = |token| self.events.iter().any(|event| event.token() == token);
-        let by_clients_only = is(FRONTEND) && self.events.iter().count() == 1;
         Ok(Woken {
-            by_clients_only,
+            by_frontend: is(FRONTEND),
+            by_backend: is(BACKEND),
             by_frontend_monitor: is(FRONTEND_MONITOR),
             by_backend_monitor: is(BACKEND_MONITOR),
             by_wakeup: is(WAKEUP),
