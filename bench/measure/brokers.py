@@ -6,6 +6,7 @@ import tempfile
 from . import report
 from .process import free_ports, result, running
 from .setup import note
+from .steal import Calm
 
 COLUMNS = [(8, 4), (64, 4), (64, 64), (10_000, 64)]
 QUICK_COLUMNS = [(8, 4), (64, 64)]
@@ -29,14 +30,15 @@ def contenders(tools) -> dict:
     return found
 
 
-def once(tools, options, command: list, dialect: str, clients: int, workers: int, env=None) -> dict | None:
+def once(tools, options, command: list, dialect: str, clients: int, workers: int, env=None, warmup=None) -> dict | None:
     ports = free_ports(2)
     # The trace of the Node.js broker is its last argument, after the ports.
     trace = [command[-1]] if command[-1] == "trace" else []
     start = [*(command[:-1] if trace else command), *ports, *trace]
     # Ten thousand requests in a ring need their time until the ring is steady.
-    warmup = 500 if clients <= 64 else 1500
-    with running(start, ports, env) as broker:
+    warmup = warmup or (500 if clients <= 64 else 1500)
+    # Nobody is left over from a broker before: no need to look for them (`DOOR`) before each measurement.
+    with running(start, ports, {"DOOR": "0s", **(env or {})}) as broker:
         measured = result(
             [tools.bench / "load", *ports, "--clients", clients, "--workers", workers, "--dialect", dialect]
             + ["--seconds", options.seconds, "--warmup", warmup, "--pid", broker.pid]
@@ -52,11 +54,12 @@ def medians(results: list[dict]) -> dict:
 
 def compare(tools, options) -> str:
     columns = QUICK_COLUMNS if options.quick else COLUMNS
+    calm = Calm()
     all_results: dict = {name: {column: [] for column in columns} for name in contenders(tools)}
     for turn in range(options.rounds):
         for column in columns:
             for name, (command, dialect) in contenders(tools).items():
-                measured = once(tools, options, command, dialect, *column)
+                measured = calm.measure(lambda: once(tools, options, command, dialect, *column))
                 if measured:
                     all_results[name][column].append(measured)
         note(f"broker: round {turn + 1} of {options.rounds}")
@@ -74,7 +77,7 @@ def compare(tools, options) -> str:
                 f" {middle['broker_cpu_us']:.1f})"
             )
         rows.append(row)
-    return report.table(head, rows) + ratios(all_results, columns)
+    return report.table(head, rows) + ratios(all_results, columns) + f"\n\n{calm.told()}"
 
 
 def ratios(all_results: dict, columns: list) -> str:
@@ -97,6 +100,20 @@ def ratios(all_results: dict, columns: list) -> str:
     return "\n\n" + report.table(["ratio", *(f"{c:,} × {w}" for c, w in columns)], rows) if rows else ""
 
 
+def once_with_log(tools, options, command: list, column: tuple, logger, alive: bool | None) -> dict | None:
+    """With a logger that is there, one that is not, or (`None`) without; each long enough for the records of one that is not there to
+    have filled their box."""
+    warmup = 1_000 if options.quick else 4_000
+    if alive is None:
+        return once(tools, options, command, "guide", *column, warmup=warmup)
+    (port,) = free_ports(1)
+    env = {"LOGGER_HOST": "127.0.0.1", "LOGGER_PORT": str(port)}
+    if not alive:
+        return once(tools, options, command, "guide", *column, env, warmup)
+    with tempfile.TemporaryDirectory(prefix="cbw-bench-") as folder, running([logger, port, f"{folder}/logs"], [port]):
+        return once(tools, options, command, "guide", *column, env, warmup)
+
+
 def trace_cost(tools, options) -> str | None:
     """Our broker without a logger, with a live one, and with one that is not there."""
     broker, logger = tools.program("broker"), tools.program("logger")
@@ -104,18 +121,12 @@ def trace_cost(tools, options) -> str | None:
         return None
     columns = [(8, 4), (64, 64)]
     kinds = {"no logger": None, "live logger": True, "dead logger": False}
+    calm = Calm()
     results: dict = {kind: {column: [] for column in columns} for kind in kinds}
     for _ in range(options.rounds):
         for column in columns:
             for kind, alive in kinds.items():
-                (port,) = free_ports(1)
-                env = {} if alive is None else {"LOGGER_HOST": "127.0.0.1", "LOGGER_PORT": str(port)}
-                with tempfile.TemporaryDirectory(prefix="cbw-bench-") as folder:
-                    if alive:
-                        with running([logger, port, f"{folder}/logs"], [port]):
-                            measured = once(tools, options, [broker], "guide", *column, env)
-                    else:
-                        measured = once(tools, options, [broker], "guide", *column, env)
+                measured = calm.measure(lambda: once_with_log(tools, options, [broker], column, logger, alive))
                 if measured:
                     results[kind][column].append(measured)
     head = ["req/s (CPU µs a request)", *(f"{clients} × {workers}" for clients, workers in columns)]
@@ -132,4 +143,4 @@ def trace_cost(tools, options) -> str | None:
             else:
                 row.append("–")
         rows.append(row)
-    return report.table(head, rows)
+    return report.table(head, rows) + f"\n\n{calm.told()}"

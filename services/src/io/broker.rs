@@ -220,6 +220,10 @@ impl Loop {
             });
             self.frames = frames;
         }
+        if side == Side::Frontend && self.frontend.may_have_more {
+            // A whole batch, and more to come: no need to wait for others.
+            self.unheard_until = Some(Duration::ZERO);
+        }
         Ok(())
     }
 

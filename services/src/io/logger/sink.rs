@@ -18,7 +18,7 @@ const HIGH_WATER_MARK: i32 = 1000;
 /// How long an idle thread sleeps between looks at its connection.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long a busy service's records are gathered, so that the thread wakes once for many.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(20);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long the last records may take when the service ends.
