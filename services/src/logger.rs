@@ -290,7 +290,10 @@ impl Logger {
                     self.trouble = None;
                 }
             }
-            Outcome::Opened(Err(why)) => self.failed(now, why),
+            Outcome::Opened(Err(why)) => {
+                self.open = false;
+                self.failed(now, why);
+            }
             Outcome::Wrote { batches, whole, to, error } => self.wrote(now, batches, whole, to, error),
             Outcome::Synced(Ok(())) => {
                 self.counters.syncs += 1;

@@ -199,6 +199,22 @@ fn a_disk_that_hangs_is_trouble() {
     assert!(logger.trouble().is_some_and(|trouble| trouble.contains("has not answered")));
 }
 
+#[test]
+fn nothing_is_written_after_a_reopening_that_failed() {
+    let (mut logger, mut disk, mut now) = (with_batches(2000, None, 1), Disk { room: Some(5), ..Disk::default() }, MS);
+    take(&mut logger, now, "one");
+    take(&mut logger, now, "two");
+    run(&mut logger, &mut disk, &mut now, 700 * MS);
+    assert_eq!(disk.text(), "one\nt", "the disk is full");
+    disk.broken = true;
+    logger.reopen();
+    run(&mut logger, &mut disk, &mut now, 700 * MS);
+    assert!(!logger.is_open());
+    (disk.room, disk.broken) = (None, false);
+    run(&mut logger, &mut disk, &mut now, 3000 * MS);
+    assert_eq!(disk.text(), "one\nt\ntwo\n", "opening ends the torn line");
+}
+
 #[derive(Debug, Clone)]
 enum Fate {
     Take(u8),
