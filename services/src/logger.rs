@@ -5,8 +5,9 @@
 //! kernel's copy away, and a second one would falsely succeed. What is kept is bounded; at the bound the machine stops
 //! reading ([`Logger::wants_more`]), libzmq's queues fill, and the senders notice.
 //!
-//! One [`Job`] is with the disk at a time, on a thread of its own, so that a slow disk does not keep records from
-//! being taken. Time is an argument.
+//! The disk works on threads of its own, so that a slow one does not keep records from being taken: one for [`Job::Sync`], one for
+//! the other jobs, each with one job at a time. Records are written while an fdatasync is under way, however long that takes: what is
+//! written survives the logger's own death. Time is an argument.
 
 pub mod args;
 pub mod format;
@@ -39,7 +40,7 @@ const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 /// Empty buffers that are kept for the next batches.
 const SPARES: usize = 64;
 
-/// What the disk is asked to do, one at a time.
+/// What the disk is asked to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
     /// Open the file for appending, make it and its folder where they are missing, end a torn last line.
@@ -51,7 +52,7 @@ pub enum Job {
         /// What of the first is written already.
         from: usize,
     },
-    /// fdatasync, and see that the file is still the one at its path.
+    /// fdatasync, and see that the file is still the one at its path. Writes may go on meanwhile, and nothing else.
     Sync,
     /// Move the file to `.1`, that to `.2` and so on, and open a new one.
     Rotate,
@@ -129,6 +130,13 @@ enum Stop {
     },
 }
 
+/// An fdatasync: since when, and what it makes safe.
+#[derive(Debug)]
+struct Syncing {
+    since: Duration,
+    batches: Vec<Vec<u8>>,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub struct Logger {
@@ -143,6 +151,10 @@ pub struct Logger {
     /// Batches that are written but not yet safe, since when.
     written: Vec<Vec<u8>>,
     unsafe_since: Option<Duration>,
+    /// The fdatasync that is under way.
+    syncing: Option<Syncing>,
+    /// An fdatasync failed during a write: all that is not safe is to be written again when that has ended.
+    write_again: bool,
     spares: Vec<Vec<u8>>,
     held: usize,
     open: bool,
@@ -169,6 +181,8 @@ impl Logger {
             from: 0,
             written: Vec::new(),
             unsafe_since: None,
+            syncing: None,
+            write_again: false,
             spares: Vec::new(),
             held: 0,
             open: false,
@@ -226,20 +240,25 @@ impl Logger {
         }
     }
 
-    /// What the disk should do now; none when it is busy or nothing is due.
+    /// What the disk should do now; none when it is busy or nothing is due. Ask again until there is none.
     pub fn next_job(&mut self, now: Duration) -> Option<Job> {
         if let Stop::Reading { quiet_at, last, until } = self.stop
             && (now >= quiet_at || now >= last)
         {
             self.stop = Stop::Writing { until };
         }
-        if let Some(since) = self.busy_since {
-            if now >= since + HANGS && self.trouble.is_none() {
-                self.trouble = Some(format!("the disk has not answered for {} s", HANGS.as_secs()));
-            }
-            return None;
+        if self.hangs_at().is_some_and(|at| now >= at) && self.trouble.is_none() {
+            self.trouble = Some(format!("the disk has not answered for {} s", HANGS.as_secs()));
         }
         if now < self.retry {
+            return None;
+        }
+        if self.sync_is_due(now) {
+            self.unsafe_since = None;
+            self.syncing = Some(Syncing { since: now, batches: std::mem::take(&mut self.written) });
+            return Some(Job::Sync);
+        }
+        if self.busy_since.is_some() || self.waits_for_sync(now) {
             return None;
         }
         let job = self.due_job(now)?;
@@ -247,30 +266,48 @@ impl Logger {
         Some(job)
     }
 
+    /// When the job that the disk has had longest takes too long.
+    fn hangs_at(&self) -> Option<Duration> {
+        let since = self.busy_since.into_iter().chain(self.syncing.as_ref().map(|syncing| syncing.since)).min()?;
+        Some(since + HANGS)
+    }
+
+    fn sync_is_due(&self, now: Duration) -> bool {
+        let Some(since) = self.unsafe_since else { return false };
+        if self.syncing.is_some() || self.write_again || !self.open {
+            return false;
+        }
+        let stopping = matches!(self.stop, Stop::Writing { .. });
+        let idle = self.busy_since.is_none() && self.queue.is_empty() && self.gathered.is_empty();
+        let kept: usize = self.written.iter().map(Vec::len).sum();
+        let must = self.busy_since.is_none() && (self.reopen || self.rotates(now));
+        must || (stopping && idle) || now >= since + SYNC || kept >= SYNC_BYTES.min(self.limits.memory / 2)
+    }
+
+    /// Whether the next job is one that cannot be done during an fdatasync, and there is one.
+    fn waits_for_sync(&self, now: Duration) -> bool {
+        self.syncing.is_some() && (!self.open || self.reopen || self.rotates(now))
+    }
+
+    fn rotates(&self, now: Duration) -> bool {
+        self.limits.rotate.is_some_and(|limit| self.size >= limit) && now >= self.rotate_again && self.from == 0
+    }
+
     fn due_job(&mut self, now: Duration) -> Option<Job> {
         if !self.open {
             return Some(Job::Open);
-        }
-        let stopping = matches!(self.stop, Stop::Writing { .. });
-        let to_write = !self.queue.is_empty() || !self.gathered.is_empty();
-        let rotate = self.limits.rotate.is_some_and(|limit| self.size >= limit) && now >= self.rotate_again && self.from == 0;
-        if let Some(since) = self.unsafe_since {
-            let kept: usize = self.written.iter().map(Vec::len).sum();
-            let must = self.reopen || rotate || (stopping && !to_write);
-            if must || now >= since + SYNC || kept >= SYNC_BYTES.min(self.limits.memory / 2) {
-                return Some(Job::Sync);
-            }
         }
         if self.reopen {
             self.reopen = false;
             self.begin_line_again();
             return Some(Job::Open);
         }
-        if rotate {
+        if self.rotates(now) {
             return Some(Job::Rotate);
         }
         if self.queue.is_empty() {
-            if now < self.since? + GATHER && !stopping {
+            let stopping = matches!(self.stop, Stop::Writing { .. });
+            if self.gathered.is_empty() || (now < self.since? + GATHER && !stopping) {
                 return None;
             }
             self.cut();
@@ -281,7 +318,9 @@ impl Logger {
 
     /// Takes note of how the job ended.
     pub fn finished(&mut self, now: Duration, outcome: Outcome) {
-        self.busy_since = None;
+        if !matches!(outcome, Outcome::Synced(_)) {
+            self.busy_since = None;
+        }
         match outcome {
             Outcome::Opened(Ok(size)) => {
                 self.open = true;
@@ -294,29 +333,6 @@ impl Logger {
                 self.open = false;
                 self.failed(now, why);
             }
-            Outcome::Wrote { batches, whole, to, error } => self.wrote(now, batches, whole, to, error),
-            Outcome::Synced(Ok(())) => {
-                self.counters.syncs += 1;
-                self.unsafe_since = None;
-                self.held -= self.written.iter().map(Vec::len).sum::<usize>();
-                for mut batch in self.written.drain(..) {
-                    if self.spares.len() < SPARES && batch.capacity() <= 2 * self.limits.batch {
-                        batch.clear();
-                        self.spares.push(batch);
-                    }
-                }
-                self.well();
-            }
-            Outcome::Synced(Err(why)) => {
-                // Some of it may be on the disk: a line twice is better than a line lost.
-                self.from = 0;
-                for batch in self.written.drain(..).rev() {
-                    self.queue.push_front(batch);
-                }
-                self.unsafe_since = None;
-                self.open = false;
-                self.failed(now, why);
-            }
             Outcome::Rotated(Ok(())) => {
                 self.counters.rotations += 1;
                 self.size = 0;
@@ -326,10 +342,55 @@ impl Logger {
                 self.rotate_again = now + ROTATE_AGAIN;
                 self.trouble = Some(format!("cannot rotate: {why}"));
             }
+            Outcome::Wrote { batches, whole, to, error } => self.wrote(now, batches, whole, to, error),
+            Outcome::Synced(result) => self.synced(now, result),
         }
     }
 
+    fn synced(&mut self, now: Duration, result: Result<(), String>) {
+        let Some(Syncing { batches, .. }) = self.syncing.take() else { return };
+        if let Err(why) = result {
+            // What was written since is no safer. Some of it all may be on the disk: a line twice is better than a line lost.
+            self.written.splice(..0, batches);
+            self.open = false;
+            self.write_again = true;
+            if self.busy_since.is_none() {
+                self.take_back(Vec::new());
+            }
+            return self.failed(now, why);
+        }
+        self.counters.syncs += 1;
+        self.held -= batches.iter().map(Vec::len).sum::<usize>();
+        for mut batch in batches {
+            if self.spares.len() < SPARES && batch.capacity() <= 2 * self.limits.batch {
+                batch.clear();
+                self.spares.push(batch);
+            }
+        }
+        // A write may have failed meanwhile.
+        if now >= self.retry {
+            self.well();
+        }
+    }
+
+    /// All that is not safe is to be written again, from its beginning; `last` was written last.
+    fn take_back(&mut self, last: Vec<Vec<u8>>) {
+        for batch in self.written.drain(..).chain(last).rev() {
+            self.queue.push_front(batch);
+        }
+        self.from = 0;
+        self.unsafe_since = None;
+        self.write_again = false;
+    }
+
     fn wrote(&mut self, now: Duration, mut batches: Vec<Vec<u8>>, whole: usize, to: usize, error: Option<Trouble>) {
+        if self.write_again {
+            self.take_back(batches);
+            if let Some(trouble) = error {
+                self.failed(now, trouble.why);
+            }
+            return;
+        }
         let rest = batches.split_off(whole.min(batches.len()));
         let new = (batches.iter().map(Vec::len).sum::<usize>() + to).saturating_sub(self.from) as u64;
         self.size += new;
@@ -377,23 +438,29 @@ impl Logger {
             Stop::Reading { quiet_at, last, .. } => quiet_at.min(last),
             Stop::Writing { until } => until,
         };
-        let work = if let Some(since) = self.busy_since {
-            if self.trouble.is_none() { since + HANGS } else { Duration::MAX }
+        let hangs = self.hangs_at().filter(|_| self.trouble.is_none()).unwrap_or(Duration::MAX);
+        let sync = match self.unsafe_since {
+            Some(since) if self.syncing.is_none() && !self.write_again && self.open => self.retry.max(since + SYNC),
+            _ => Duration::MAX,
+        };
+        // (a rotation that failed and may be tried again only later holds up writing for as long as an fdatasync takes)
+        let job = if self.busy_since.is_some() || self.waits_for_sync(Duration::MAX) {
+            Duration::MAX
         } else if !self.open || self.reopen || !self.queue.is_empty() {
             self.retry
         } else {
-            let write = self.since.map_or(Duration::MAX, |since| since + GATHER);
-            let sync = self.unsafe_since.map_or(Duration::MAX, |since| since + SYNC);
-            self.retry.max(write.min(sync))
+            self.retry.max(self.since.map_or(Duration::MAX, |since| since + GATHER))
         };
-        work.min(stop)
+        hangs.min(sync).min(job).min(stop)
     }
 
     /// Whether everything is done after [`Logger::stop`]: the bytes that could not be saved.
     #[must_use]
     pub fn ended(&self, now: Duration) -> Option<usize> {
         match self.stop {
-            Stop::Writing { until } if (self.held == 0 && self.busy_since.is_none()) || now >= until => Some(self.held),
+            Stop::Writing { until } if (self.held == 0 && self.busy_since.is_none() && self.syncing.is_none()) || now >= until => {
+                Some(self.held)
+            }
             _ => None,
         }
     }

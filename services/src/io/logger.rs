@@ -45,14 +45,14 @@ pub fn run(args: &LoggerServiceArgs) -> Result<usize, Box<dyn Error>> {
     let limits =
         Limits { memory: usize::try_from(args.memory).unwrap_or(usize::MAX), rotate: args.rotate.filter(|&size| size > 0), batch: BATCH };
     let mut logger = Logger::new(limits, Backoff::new(Duration::from_millis(100), Duration::from_secs(1)));
-    let disk = Disk::new(path, args.keep, wakeup.waker())?;
+    let disk = Disk::new(path, args.keep, &wakeup.waker())?;
     let mut told = Told::default();
     let mut stopping = false;
     let lost = loop {
-        if let Some(outcome) = disk.outcome() {
+        while let Some(outcome) = disk.outcome() {
             logger.finished(beginning.elapsed(), outcome);
         }
-        if let Some(job) = logger.next_job(beginning.elapsed()) {
+        while let Some(job) = logger.next_job(beginning.elapsed()) {
             disk.run(job)?;
         }
         told.tell(&logger);

@@ -1,53 +1,79 @@
-//! The thread that does what the logger's machine wants of the disk.
+//! The threads that do what the logger's machine wants of the disk: one for fdatasync, one for all else.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::logger::{Job, Outcome, Trouble};
 use crate::status::wake::Waker;
 
-/// The near end of the thread.
+/// The file as both threads see it.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Option<Arc<File>>>>);
+
+impl Shared {
+    fn set(&self, file: Option<File>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = file.map(Arc::new);
+    }
+
+    fn get(&self) -> io::Result<Arc<File>> {
+        let file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.clone().ok_or_else(|| io::Error::other("the file is not open"))
+    }
+}
+
+/// The near end of the threads.
 pub struct Disk {
     jobs: SyncSender<Job>,
+    syncs: SyncSender<Job>,
     outcomes: Receiver<Outcome>,
 }
 
 impl Disk {
-    /// Starts the thread for the file at `path` and `keep` old ones.
-    pub fn new(path: PathBuf, keep: u32, waker: Waker) -> io::Result<Self> {
-        let (jobs, todo) = sync_channel(1);
-        let (done, outcomes) = sync_channel(1);
-        thread::Builder::new().name("disk".to_owned()).spawn(move || {
-            let mut log = LogFile { path, keep, file: None };
-            while let Ok(job) = todo.recv() {
-                if done.send(log.run(job)).is_err() {
-                    return;
-                }
-                waker.wake();
-            }
-        })?;
-        Ok(Self { jobs, outcomes })
+    /// Starts the threads for the file at `path` and `keep` old ones.
+    pub fn new(path: PathBuf, keep: u32, waker: &Waker) -> io::Result<Self> {
+        // Each thread has one outcome to tell at a time, and never waits to tell it.
+        let (done, outcomes) = sync_channel(2);
+        let file = Shared::default();
+        let syncs = start("sync", LogFile { path: path.clone(), keep, file: file.clone() }, done.clone(), waker.clone())?;
+        let jobs = start("disk", LogFile { path, keep, file }, done, waker.clone())?;
+        Ok(Self { jobs, syncs, outcomes })
     }
 
-    /// Gives the thread its next job; there is one at a time.
+    /// Gives the disk its next job. There is one `Job::Sync` at a time, and one other.
     pub fn run(&self, job: Job) -> Result<(), String> {
-        self.jobs.try_send(job).map_err(|_| "the disk's thread is gone".to_owned())
+        let thread = if job == Job::Sync { &self.syncs } else { &self.jobs };
+        thread.try_send(job).map_err(|_| "the disk's thread is gone".to_owned())
     }
 
-    /// How the job ended, if it has.
+    /// How a job ended, if one has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.outcomes.try_recv().ok()
     }
 }
 
+/// Starts a thread that does its jobs one after the other.
+fn start(name: &str, mut log: LogFile, done: SyncSender<Outcome>, waker: Waker) -> io::Result<SyncSender<Job>> {
+    let (jobs, todo) = sync_channel(1);
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        while let Ok(job) = todo.recv() {
+            if done.send(log.run(job)).is_err() {
+                return;
+            }
+            waker.wake();
+        }
+    })?;
+    Ok(jobs)
+}
+
 struct LogFile {
     path: PathBuf,
     keep: u32,
-    file: Option<File>,
+    file: Shared,
 }
 
 impl LogFile {
@@ -55,7 +81,7 @@ impl LogFile {
         let told = |error: io::Error| error.to_string();
         match job {
             Job::Open => {
-                self.file = None;
+                self.file.set(None);
                 Outcome::Opened(self.open().map_err(|error| format!("`{}`: {error}", self.path.display())))
             }
             Job::Write { batches, from } => {
@@ -93,18 +119,18 @@ impl LogFile {
             sync_folder(&self.path)?;
         }
         let size = file.metadata()?.len();
-        self.file = Some(file);
+        self.file.set(Some(file));
         Ok(size)
-    }
-
-    fn file(&mut self) -> io::Result<&mut File> {
-        self.file.as_mut().ok_or_else(|| io::Error::other("the file is not open"))
     }
 
     fn write(&mut self, bytes: &[u8], from: usize) -> (usize, Option<io::Error>) {
         let mut to = from;
+        let file = match self.file.get() {
+            Ok(file) => file,
+            Err(error) => return (to, Some(error)),
+        };
         while let Some(rest) = bytes.get(to..).filter(|rest| !rest.is_empty()) {
-            match self.file().and_then(|file| file.write(rest)) {
+            match (&*file).write(rest) {
                 Ok(0) => return (to, Some(io::Error::from(ErrorKind::WriteZero))),
                 Ok(written) => to += written,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -114,8 +140,8 @@ impl LogFile {
         (to, None)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
-        let file = self.file()?;
+    fn sync(&self) -> io::Result<()> {
+        let file = self.file.get()?;
         file.sync_data()?;
         // Removed by somebody: what was written is safe in a file that nobody can ever read.
         if file.metadata()?.nlink() == 0 { Err(io::Error::new(ErrorKind::NotFound, "the file was removed")) } else { Ok(()) }
@@ -169,7 +195,7 @@ mod tests {
     use super::*;
 
     fn log_file(folder: &Path, keep: u32) -> LogFile {
-        LogFile { path: folder.join("deep/logs"), keep, file: None }
+        LogFile { path: folder.join("deep/logs"), keep, file: Shared::default() }
     }
 
     fn write(log: &mut LogFile, text: &str) {
@@ -217,7 +243,7 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(LogFile { path: folder.path().to_owned(), keep: 1, file: None }.open().is_err());
-        assert!(LogFile { path: "/dev/null".into(), keep: 1, file: None }.open().is_err());
+        assert!(LogFile { path: folder.path().to_owned(), keep: 1, file: Shared::default() }.open().is_err());
+        assert!(LogFile { path: "/dev/null".into(), keep: 1, file: Shared::default() }.open().is_err());
     }
 }
