@@ -74,16 +74,34 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// Waits until the broker gives `worker` (an identity) a request; false when it does not in time.
+/// A reply that was on its way when a worker was stopped is there after this.
+const SETTLED: Duration = Duration::from_millis(200);
+
+/// Waits until `worker` (an identity), which has been stopped, has a request in its hands; false when it is given none in time. Events
+/// from before it was stopped may still come.
 #[must_use]
 pub fn wait_until_busy(events: &Stream, worker: &str, wait: Duration) -> bool {
     let until = Instant::now() + wait;
-    while let Some(left) = until.checked_duration_since(Instant::now()) {
-        let Some((_, line)) = events.next(left) else { return false };
-        let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
-        if event["event"] == "dispatch" && event["worker"] == worker {
+    let mut given: Option<Instant> = None;
+    loop {
+        let now = Instant::now();
+        if given.is_some_and(|given| now >= given + SETTLED) {
             return true;
         }
+        let next = given.map_or(until, |given| until.min(given + SETTLED));
+        let Some(left) = next.checked_duration_since(now) else { return false };
+        let Some((_, line)) = events.next(left) else {
+            // (a stream that has ended says so at once)
+            std::thread::sleep(Duration::from_millis(10));
+            continue;
+        };
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        if event["worker"] == worker {
+            match event["event"].as_str() {
+                Some("dispatch") => given = Some(Instant::now()),
+                Some("reply" | "worker_down") => given = None,
+                _ => {}
+            }
+        }
     }
-    false
 }

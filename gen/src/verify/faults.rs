@@ -31,6 +31,9 @@ pub fn name(trial: Trial) -> &'static str {
     }
 }
 
+/// How long a client may take to start.
+const BEGINS: Duration = Duration::from_secs(60);
+
 /// Lets it happen under load; each request must be answered exactly once, in time, and the worker must come back.
 pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Result<Check, Error> {
     let (check, subject) = (name(trial), test.name());
@@ -48,12 +51,14 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     let broker = bench.running(subject)?;
     let events = bench.listen(&broker);
 
-    // It is stopped first: the request that it is given then stays in its hands, however fast it is.
-    let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
     let clients = (workers.len() * 2).clamp(4, 32).to_string();
     let able = f64::from(u32::try_from(workers.len()).unwrap_or(u32::MAX)) / test.service.as_secs_f64().max(0.02);
     let rate = able.clamp(1.0, 50.0).to_string();
-    let load = Load::start(bench, &broker, test, &["--clients", &clients, "--rate", &rate, "--linger", "1s"])?;
+    let mut load = Load::start(bench, &broker, test, &["--clients", &clients, "--rate", &rate, "--linger", "1s"])?;
+    // However long it takes to begin: a worker that is stopped before is given up by the broker meanwhile.
+    let _ = bench.until(BEGINS, || Ok(load.look() > 0))?;
+    // It is stopped, and then given a request: that stays in its hands, however fast it is.
+    let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
     let busy = match (&events, &victim.identity) {
         (Ok(events), Some(identity)) => wait_until_busy(events, identity, Duration::from_secs(10) + test.service),
         _ => {
