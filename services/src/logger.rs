@@ -153,8 +153,6 @@ pub struct Logger {
     unsafe_since: Option<Duration>,
     /// The fdatasync that is under way.
     syncing: Option<Syncing>,
-    /// An fdatasync failed during a write: all that is not safe is to be written again when that has ended.
-    write_again: bool,
     spares: Vec<Vec<u8>>,
     held: usize,
     open: bool,
@@ -182,7 +180,6 @@ impl Logger {
             written: Vec::new(),
             unsafe_since: None,
             syncing: None,
-            write_again: false,
             spares: Vec::new(),
             held: 0,
             open: false,
@@ -272,11 +269,13 @@ impl Logger {
         Some(since + HANGS)
     }
 
+    /// Since when there is something to make safe, if that can be done now.
+    fn to_sync_since(&self) -> Option<Duration> {
+        self.unsafe_since.filter(|_| self.open && self.syncing.is_none())
+    }
+
     fn sync_is_due(&self, now: Duration) -> bool {
-        let Some(since) = self.unsafe_since else { return false };
-        if self.syncing.is_some() || self.write_again || !self.open {
-            return false;
-        }
+        let Some(since) = self.to_sync_since() else { return false };
         let stopping = matches!(self.stop, Stop::Writing { .. });
         let idle = self.busy_since.is_none() && self.queue.is_empty() && self.gathered.is_empty();
         let kept: usize = self.written.iter().map(Vec::len).sum();
@@ -353,7 +352,7 @@ impl Logger {
             // What was written since is no safer. Some of it all may be on the disk: a line twice is better than a line lost.
             self.written.splice(..0, batches);
             self.open = false;
-            self.write_again = true;
+            // A write that is under way finds the file closed when it ends, and does the same.
             if self.busy_since.is_none() {
                 self.take_back(Vec::new());
             }
@@ -380,11 +379,11 @@ impl Logger {
         }
         self.from = 0;
         self.unsafe_since = None;
-        self.write_again = false;
     }
 
     fn wrote(&mut self, now: Duration, mut batches: Vec<Vec<u8>>, whole: usize, to: usize, error: Option<Trouble>) {
-        if self.write_again {
+        if !self.open {
+            // An fdatasync has failed meanwhile.
             self.take_back(batches);
             if let Some(trouble) = error {
                 self.failed(now, trouble.why);
@@ -439,10 +438,7 @@ impl Logger {
             Stop::Writing { until } => until,
         };
         let hangs = self.hangs_at().filter(|_| self.trouble.is_none()).unwrap_or(Duration::MAX);
-        let sync = match self.unsafe_since {
-            Some(since) if self.syncing.is_none() && !self.write_again && self.open => self.retry.max(since + SYNC),
-            _ => Duration::MAX,
-        };
+        let sync = self.to_sync_since().map_or(Duration::MAX, |since| self.retry.max(since + SYNC));
         // (a rotation that failed and may be tried again only later holds up writing for as long as an fdatasync takes)
         let job = if self.busy_since.is_some() || self.waits_for_sync(Duration::MAX) {
             Duration::MAX

@@ -1,16 +1,15 @@
 //! Machines: where components run, and what stands in front of their ports.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::num::NonZeroU32;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize as DeriveDeserialize;
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{Deserialize, Deserializer};
 
 use super::Cpus;
-use super::values::{LabelText, NodeName, Protocol, Size};
+use super::values::{LabelText, NodeName, Protocol, Size, number_or_text};
 
 /// On which machine a component runs. Compose has one machine and ignores it.
 #[derive(Debug, Clone, Default, PartialEq, DeriveDeserialize, JsonSchema)]
@@ -154,20 +153,7 @@ impl std::str::FromStr for PortRange {
 
 impl<'de> Deserialize<'de> for PortRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrText;
-        impl Visitor<'_> for NumberOrText {
-            type Value = PortRange;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("ports like `\"22/tcp\"` or `\"8000:9000/tcp\"`")
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<PortRange, E> {
-                number.to_string().parse().map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<PortRange, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(NumberOrText)
+        number_or_text(deserializer, "ports like `\"22/tcp\"` or `\"8000:9000/tcp\"`")
     }
 }
 

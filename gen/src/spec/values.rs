@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration as Time;
 
@@ -44,6 +45,28 @@ macro_rules! from_text {
 mod port;
 
 pub use port::{HostPort, ListenPort, Port, Protocol, Publish};
+
+/// Reads what people write as a number or as a text: `9998`, `"127.0.0.1:9998"`.
+pub(super) fn number_or_text<'de, D, T>(deserializer: D, wanted: &'static str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String>,
+{
+    struct NumberOrText<T>(&'static str, PhantomData<T>);
+    impl<T: FromStr<Err = String>> Visitor<'_> for NumberOrText<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+            number.to_string().parse().map_err(E::custom)
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_any(NumberOrText(wanted, PhantomData))
+}
 
 /// A component's name: a lower-case DNS label (RFC 1123), because it is a host name in the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -9,6 +9,8 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::number_or_text;
+
 /// The transport protocol of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,20 +93,7 @@ impl FromStr for ListenPort {
 
 impl<'de> Deserialize<'de> for ListenPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrText;
-        impl Visitor<'_> for NumberOrText {
-            type Value = ListenPort;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a port like `80` or `\"53/udp\"`")
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<ListenPort, E> {
-                number.to_string().parse().map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<ListenPort, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(NumberOrText)
+        number_or_text(deserializer, "a port like `80` or `\"53/udp\"`")
     }
 }
 
@@ -153,20 +142,7 @@ impl FromStr for HostPort {
 
 impl<'de> Deserialize<'de> for HostPort {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberOrText;
-        impl Visitor<'_> for NumberOrText {
-            type Value = HostPort;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a host port like `9998` or `\"127.0.0.1:9998\"`")
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<HostPort, E> {
-                number.to_string().parse().map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<HostPort, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(NumberOrText)
+        number_or_text(deserializer, "a host port like `9998` or `\"127.0.0.1:9998\"`")
     }
 }
 
