@@ -112,6 +112,8 @@ fn a_req_worker_that_outlives_the_broker_is_adopted() {
         assert_eq!(ask(&client, "end"), "end");
         assert_eq!(broker.counter("adopted"), 1);
         drop(program.join().unwrap());
+        // Or the next one would be believed ready while it is this one that still is.
+        broker.wait_for_ready(0);
     }
 }
 
