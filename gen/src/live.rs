@@ -143,9 +143,9 @@ pub trait Deployment {
     }
     /// Whether instances can be cut off from the network.
     fn can_cut(&self) -> bool;
-    /// How long it may take until a restarted instance is up.
+    /// How long it may take until a restarted instance is up, on a machine that has much else to do.
     fn patience(&self) -> Duration {
-        Duration::from_secs(30)
+        Duration::from_secs(60)
     }
 }
 

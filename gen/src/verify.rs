@@ -299,7 +299,7 @@ pub fn checks(bench: &Bench<'_>, mut tell: impl FnMut(&Check)) -> Result<Vec<Che
         let name = broker.name();
         make("log", &format!("{name}: does the log tell of every answer?"), &mut || log::checks(bench, broker))?;
     }
-    make("outside", "what is reached from outside?", &mut || outside::checks(bench, &before))?;
+    make("outside", "what is reached from outside?", &mut || outside::checks(bench))?;
     if let Some(sla) = &bench.plan.sla {
         for broker in &brokers {
             make("sla", &format!("{}: is the SLA kept?", broker.name()), &mut || sla::checks(bench, broker, sla))?;

@@ -58,6 +58,10 @@ impl Local {
 }
 
 impl Deployment for Local {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
     fn kind(&self) -> &'static str {
         "local"
     }

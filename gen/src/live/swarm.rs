@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -68,17 +69,31 @@ impl Swarm {
         Ok(Self { name: plan.name.clone(), components: plan.deployed().map(known).collect(), nodes: nodes()? })
     }
 
+    /// `docker inspect` of all tasks, those that ended too.
+    fn all_tasks(&self) -> Result<Vec<Value>, Error> {
+        let mut tries = 3;
+        loop {
+            let ids = say(["stack", "ps", "-q", "--no-trunc", &self.name])?;
+            if ids.trim().is_empty() {
+                return Ok(Vec::new());
+            }
+            tries -= 1;
+            match say(["inspect", "--type", "task"].into_iter().chain(ids.split_whitespace())) {
+                Ok(all) => {
+                    return serde_json::from_str(&all).map_err(|error| Error(format!("cannot understand `docker inspect`: {error}")));
+                }
+                // The Swarm keeps five tasks of a slot, and may have forgotten one since it told of it.
+                Err(_) if tries > 0 => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// The last task of each slot, in the plan's order.
     fn tasks(&self) -> Result<Vec<Task>, Error> {
-        let ids = say(["stack", "ps", "-q", "--no-trunc", &self.name])?;
-        let ids: Vec<&str> = ids.split_whitespace().collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
         let services = say(["service", "ls", "--filter", &format!("label={STACK}={}", self.name), "--format", "{{.ID}} {{.Name}}"])?;
         let services: Vec<(&str, &str)> = services.lines().filter_map(|line| line.split_once(' ')).collect();
-        let all = say(["inspect", "--type", "task"].into_iter().chain(ids))?;
-        let all: Vec<Value> = serde_json::from_str(&all).map_err(|error| Error(format!("cannot understand `docker inspect`: {error}")))?;
+        let all = self.all_tasks()?;
         let mut last: BTreeMap<(usize, u64), &Value> = BTreeMap::new();
         for task in &all {
             let service = services.iter().find(|(id, _)| text(task, "/ServiceID").starts_with(id)).map_or("", |(_, name)| *name);
@@ -294,6 +309,10 @@ impl Deployment for Swarm {
             Action::Cut | Action::Join => return Err(Error::new("in a Swarm it is nodes that are cut off, by their cable")),
         };
         let (engine, container) = self.place(instance)?;
+        // The Swarm may have replaced what we stopped: its successor never was.
+        if action == Action::Resume && !container.starts_with(&instance.id) {
+            return Ok(());
+        }
         output(on(&engine).args([verb, &container])).map(drop)
     }
 
@@ -316,5 +335,10 @@ impl Deployment for Swarm {
 
     fn can_cut(&self) -> bool {
         false
+    }
+
+    /// The Swarm finds a node for the new task, connects it to its networks, and calls it running only when it is healthy.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(120)
     }
 }

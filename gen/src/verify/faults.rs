@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::load::{Account, Load};
 use super::{Bench, BrokerUnderTest, Check, Trial};
 use crate::live::fault::{Fault, Standing, wait_until_busy};
+use crate::live::stream::Stream;
 use crate::live::{Error, Instance};
 
 /// A request may take this much longer than deadline and service time.
@@ -30,6 +31,10 @@ pub fn name(trial: Trial) -> &'static str {
         _ => "cut",
     }
 }
+
+/// How long a worker that is stopped may be given nothing, and how often it is tried.
+const GIVEN: Duration = Duration::from_secs(10);
+const TRIES: u32 = 3;
 
 /// How long a client may take to start.
 const BEGINS: Duration = Duration::from_secs(60);
@@ -57,19 +62,9 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     let mut load = Load::start(bench, &broker, test, &["--clients", &clients, "--rate", &rate, "--linger", "1s"])?;
     // However long it takes to begin: a worker that is stopped before is given up by the broker meanwhile.
     let _ = bench.until(BEGINS, || Ok(load.look() > 0))?;
-    // It is stopped, and then given a request: that stays in its hands, however fast it is.
-    let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
-    let busy = match (&events, &victim.identity) {
-        (Ok(events), Some(identity)) => wait_until_busy(events, identity, Duration::from_secs(10) + test.service),
-        _ => {
-            bench.sleep(Duration::from_secs(1) + test.service)?;
-            true
-        }
-    };
-    if !busy {
-        drop(pause);
+    let Some(pause) = stop_it_busy(bench, test, victim, events.as_ref().ok())? else {
         drop(load.finish(test.patience() + Duration::from_secs(10)));
-        let seen = format!("`{}` was given nothing within 10 s", victim.name);
+        let seen = format!("`{}` was given nothing, {TRIES} times within {} s", victim.name, GIVEN.as_secs());
         return Ok(Check::fail(
             check,
             subject,
@@ -77,7 +72,7 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
             seen,
             "is it registered? `broker ask /status` lists the workers",
         ));
-    }
+    };
     (bench.progress)(&format!("{subject}: {} is busy, and {}", victim.name, words(trial)));
     let happened = Instant::now();
     match trial {
@@ -104,6 +99,30 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     bench.sleep((test.deadline + test.service).saturating_sub(happened.elapsed()) + Duration::from_millis(200))?;
     let account = load.finish(test.patience() + Duration::from_secs(10))?;
     Ok(judge(test, trial, victim, &account, back))
+}
+
+/// Stops the worker; it is then given a request, which stays in its hands, however fast it is. None when it is given nothing.
+fn stop_it_busy<'a>(
+    bench: &Bench<'a>,
+    test: &BrokerUnderTest<'_>,
+    victim: &Instance,
+    events: Option<&Stream>,
+) -> Result<Option<Standing<'a>>, Error> {
+    let (Some(events), Some(identity)) = (events, &victim.identity) else {
+        let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
+        bench.sleep(Duration::from_secs(1) + test.service)?;
+        return Ok(Some(pause));
+    };
+    for _ in 0..TRIES {
+        let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
+        if wait_until_busy(events, identity, GIVEN + test.service) {
+            return Ok(Some(pause));
+        }
+        // It was stopped while the broker believed it late or gone: it may come back first.
+        pause.end()?;
+        bench.sleep(Duration::from_secs(2))?;
+    }
+    Ok(None)
 }
 
 /// Whether the worker takes work again: the broker says so, or, of a broker that says nothing, the worker runs.

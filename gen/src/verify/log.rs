@@ -70,7 +70,7 @@ fn restart(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, name: &str, before: &[
     let up = bench.is_up_again(&logger.name)?;
     let between = bench.deployment.log(&bench.running(name)?)?;
     // The broker has to find it again before it is told of answers.
-    let grows = bench.until(Duration::from_secs(15), || Ok(bench.deployment.log(&bench.running(name)?)?.len() > between.len()))?;
+    let grows = bench.until(bench.deployment.patience(), || Ok(bench.deployment.log(&bench.running(name)?)?.len() > between.len()))?;
     let account = load.finish(test.patience() + Duration::from_secs(10))?;
     bench.sleep(SETTLED)?;
     let after = bench.deployment.log(&bench.running(name)?)?;

@@ -14,14 +14,15 @@ const NAME: &str = "outside";
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Goes to each published frontend as a client of another machine would, and knocks at every other port.
-pub fn checks(bench: &Bench<'_>, seen: &[Instance]) -> Result<Vec<Check>, Error> {
+pub fn checks(bench: &Bench<'_>) -> Result<Vec<Check>, Error> {
     if bench.deployment.kind() == "local" {
         return Ok(vec![Check::skip(NAME, "", "local processes listen on 127.0.0.1 alone")]);
     }
+    let seen = &bench.deployment.instances()?;
     let mut checks = Vec::new();
     for test in BrokerUnderTest::of(bench.plan) {
         for published in test.peers.broker.published.iter().filter(|published| published.endpoint == "frontend") {
-            checks.push(way_in(bench, &test, published)?);
+            checks.push(way_in(bench, seen, &test, published)?);
         }
     }
     checks.push(closed(bench, seen));
@@ -37,13 +38,15 @@ pub fn host_address() -> Option<IpAddr> {
     socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_unspecified())
 }
 
-fn address_of(bench: &Bench<'_>, component: &str, published: &Published) -> IpAddr {
-    let elsewhere = || bench.running(component).ok().and_then(|instance| bench.deployment.address(&instance));
-    published.address.or_else(elsewhere).or_else(host_address).unwrap_or(IpAddr::from([127, 0, 0, 1]))
+/// Where others would look for a component's ports.
+fn address_of(bench: &Bench<'_>, seen: &[Instance], component: &str, published: Option<&Published>) -> IpAddr {
+    let elsewhere =
+        || seen.iter().filter(|instance| instance.component == component).find_map(|instance| bench.deployment.address(instance));
+    published.and_then(|published| published.address).or_else(elsewhere).or_else(host_address).unwrap_or(IpAddr::from([127, 0, 0, 1]))
 }
 
-fn way_in(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, published: &Published) -> Result<Check, Error> {
-    let (host, port) = (address_of(bench, test.name(), published), published.host_port);
+fn way_in(bench: &Bench<'_>, seen: &[Instance], test: &BrokerUnderTest<'_>, published: &Published) -> Result<Check, Error> {
+    let (host, port) = (address_of(bench, seen, test.name(), Some(published)), published.host_port);
     let word = token();
     let timeout = format!("{}ms", test.patience().as_millis());
     let words = ["--token", &word, "--timeout", &timeout, "--clients", "2", "--requests", "10"];
@@ -74,11 +77,11 @@ fn closed(bench: &Bench<'_>, seen: &[Instance]) -> Check {
             }
         }
     }
-    let host = host_address().unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let mut knocked = 0;
     for component in bench.plan.deployed() {
         for endpoint in component.endpoints.iter().filter(|endpoint| endpoint.protocol == Protocol::Tcp && !all.contains(&endpoint.port)) {
             knocked += 1;
+            let host = address_of(bench, seen, &component.name, None);
             if speaks_zmtp(SocketAddr::new(host, endpoint.port)) {
                 trouble.push(format!("`{}.{}` answers at {host}:{}, and is not published", component.name, endpoint.name, endpoint.port));
             }
