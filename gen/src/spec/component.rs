@@ -12,135 +12,107 @@ use super::checks::Expectation;
 use super::values::{Command, Duration, EnvName, EnvValue, ListenPort, Name, Passthrough, Port, Publish, Volume};
 use super::{Build, Healthcheck, Placement, Resources, Secret};
 
+/// The keys that every component has, handed on to the macro that declares something with them.
+macro_rules! with_common_keys {
+    ($declare:ident! { $($own:tt)* }) => {
+        $declare! {
+            {
+                /// How many instances run. At most 10,000. Default: 1.
+                #[schemars(extend("default" = 1))]
+                replicas: Option<Replicas>,
+                /// The logger that it logs to; `false` for none, `true` for the only one.
+                logger: Option<LoggerChoice>,
+                /// A ready image, as in `redis:7.4`.
+                image: Option<String>,
+                /// How its image is made: `"static"` (our program, linked statically, in an empty image), `"source"` (our
+                /// program, built in a Rust image), or a table that describes somebody else's program. Default: `"static"`.
+                build: Option<Build>,
+                /// What runs in the container, instead of the image's own command.
+                command: Option<Command>,
+                /// Named ports that it listens on: `{ http = 80 }`.
+                ports: IndexMap<Name, ListenPort>,
+                /// Endpoints that can be reached from outside.
+                publish: Publish,
+                /// Endpoints that it connects to: `{ db = "db.sql" }` (component.endpoint, or an external).
+                needs: IndexMap<Name, String>,
+                /// Environment variables.
+                env: IndexMap<EnvName, EnvValue>,
+                /// Secrets, mounted at `/run/secrets/NAME`.
+                secrets: IndexMap<EnvName, Secret>,
+                /// Volumes: `"./host:/inside"`, `"name:/inside"`.
+                volumes: Vec<Volume>,
+                /// How the engine asks whether it works: a command, a table, or `false`. The command may hold `{{ need.host }}`.
+                healthcheck: Option<Healthcheck>,
+                /// What must be so once it runs: `[{ http = "http://web.http/", contains = "Welcome" }, { tcp = "db.sql" }]`.
+                checks: Vec<Expectation>,
+                /// The most that one instance may use.
+                resources: Option<Resources>,
+                /// On which machine it runs (for targets with several machines).
+                placement: Option<Placement>,
+                /// When the engine starts it again. Default: `unless-stopped`; a client `no`.
+                restart: Option<Restart>,
+                /// The user that it runs as, in numbers: `"10001:10001"`.
+                user: Option<String>,
+                /// Whether the container's own files cannot be changed. Default: true for our own programs.
+                read_only: Option<bool>,
+                /// Folders in memory, writable in a read-only container: `["/tmp"]`.
+                tmpfs: Vec<String>,
+                /// Linux capabilities to keep; our own programs keep none.
+                cap_add: Vec<String>,
+                /// How long it may take to end before it is killed. Default: `10s`.
+                #[schemars(extend("default" = "10s"))]
+                stop_grace: Option<Duration>,
+                /// How the service is called in Compose, where that is no host name: `my_app`. Default: the component's name.
+                service: Option<String>,
+                /// Whether nothing is written that is not said here: no default restart policy, user, labels, log rotation or
+                /// hardening, no networks of its own, no variables for `needs`. Texts mean what they mean in Compose. `cbwgen import`
+                /// says so of what it read. Default: what `[defaults]` says, or false.
+                as_is: Option<bool>,
+                /// Keys of Compose that have no key of their own here: `{ hostname = "web", shm_size = "64m" }`. Tables are merged
+                /// key by key into what is generated, anything else replaces it.
+                compose: Passthrough,
+            }
+            $($own)*
+        }
+    };
+}
+
 /// Declares a table of a component: its own keys, then those that every component has.
 macro_rules! component {
-    ($(#[$about:meta])* $table:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)* }) => {
+    ({ $($(#[$common_doc:meta])* $common:ident: $common_type:ty,)* }
+     $(#[$about:meta])* $table:ident { $($(#[$doc:meta])* $key:ident: $type:ty,)* }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Default, DeriveDeserialize, JsonSchema)]
         #[serde(deny_unknown_fields, default)]
         pub struct $table {
             $($(#[$doc])* pub $key: $type,)*
-            /// How many instances run. At most 10,000. Default: 1.
-            #[schemars(extend("default" = 1))]
-            pub replicas: Option<Replicas>,
-            /// The logger that it logs to; `false` for none, `true` for the only one.
-            pub logger: Option<LoggerChoice>,
-            /// A ready image, as in `redis:7.4`.
-            pub image: Option<String>,
-            /// How its image is made: `"static"` (our program, linked statically, in an empty image), `"source"` (our
-            /// program, built in a Rust image), or a table that describes somebody else's program. Default: `"static"`.
-            pub build: Option<Build>,
-            /// What runs in the container, instead of the image's own command.
-            pub command: Option<Command>,
-            /// Named ports that it listens on: `{ http = 80 }`.
-            pub ports: IndexMap<Name, ListenPort>,
-            /// Endpoints that can be reached from outside.
-            pub publish: Publish,
-            /// Endpoints that it connects to: `{ db = "db.sql" }` (component.endpoint, or an external).
-            pub needs: IndexMap<Name, String>,
-            /// Environment variables.
-            pub env: IndexMap<EnvName, EnvValue>,
-            /// Secrets, mounted at `/run/secrets/NAME`.
-            pub secrets: IndexMap<EnvName, Secret>,
-            /// Volumes: `"./host:/inside"`, `"name:/inside"`.
-            pub volumes: Vec<Volume>,
-            /// How the engine asks whether it works: a command, a table, or `false`. The command may hold `{{ need.host }}`.
-            pub healthcheck: Option<Healthcheck>,
-            /// What must be so once it runs: `[{ http = "http://web.http/", contains = "Welcome" }, { tcp = "db.sql" }]`.
-            pub checks: Vec<Expectation>,
-            /// The most that one instance may use.
-            pub resources: Option<Resources>,
-            /// On which machine it runs (for targets with several machines).
-            pub placement: Option<Placement>,
-            /// When the engine starts it again. Default: `unless-stopped`; a client `no`.
-            pub restart: Option<Restart>,
-            /// The user that it runs as, in numbers: `"10001:10001"`.
-            pub user: Option<String>,
-            /// Whether the container's own files cannot be changed. Default: true for our own programs.
-            pub read_only: Option<bool>,
-            /// Folders in memory, writable in a read-only container: `["/tmp"]`.
-            pub tmpfs: Vec<String>,
-            /// Linux capabilities to keep; our own programs keep none.
-            pub cap_add: Vec<String>,
-            /// How long it may take to end before it is killed. Default: `10s`.
-            #[schemars(extend("default" = "10s"))]
-            pub stop_grace: Option<Duration>,
-            /// How the service is called in Compose, where that is no host name: `my_app`. Default: the component's name.
-            pub service: Option<String>,
-            /// Whether nothing is written that is not said here: no default restart policy, user, labels, log rotation or
-            /// hardening, no networks of its own, no variables for `needs`. Texts mean what they mean in Compose. `cbwgen import`
-            /// says so of what it read. Default: what `[defaults]` says, or false.
-            pub as_is: Option<bool>,
-            /// Keys of Compose that have no key of their own here: `{ hostname = "web", shm_size = "64m" }`. Tables are merged
-            /// key by key into what is generated, anything else replaces it.
-            pub compose: Passthrough,
+            $($(#[$common_doc])* pub $common: $common_type,)*
         }
 
         impl $table {
             /// Takes out the keys that every component has.
             pub fn take_common(&mut self) -> Common {
-                Common {
-                    replicas: self.replicas.take(),
-                    logger: self.logger.take(),
-                    image: self.image.take(),
-                    build: self.build.take(),
-                    command: self.command.take(),
-                    ports: std::mem::take(&mut self.ports),
-                    publish: std::mem::take(&mut self.publish),
-                    needs: std::mem::take(&mut self.needs),
-                    env: std::mem::take(&mut self.env),
-                    secrets: std::mem::take(&mut self.secrets),
-                    volumes: std::mem::take(&mut self.volumes),
-                    healthcheck: self.healthcheck.take(),
-                    checks: std::mem::take(&mut self.checks),
-                    resources: self.resources.take(),
-                    placement: self.placement.take(),
-                    restart: self.restart.take(),
-                    user: self.user.take(),
-                    read_only: self.read_only.take(),
-                    tmpfs: std::mem::take(&mut self.tmpfs),
-                    cap_add: std::mem::take(&mut self.cap_add),
-                    stop_grace: self.stop_grace.take(),
-                    service: self.service.take(),
-                    as_is: self.as_is.take(),
-                    compose: std::mem::take(&mut self.compose),
-                }
+                Common { $($common: std::mem::take(&mut self.$common),)* }
             }
         }
     };
 }
 
-/// The keys that every component has; see [`Service`] for what they mean.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs, reason = "the keys are documented where they are declared, for the schema")]
-pub struct Common {
-    pub replicas: Option<Replicas>,
-    pub logger: Option<LoggerChoice>,
-    pub image: Option<String>,
-    pub build: Option<Build>,
-    pub command: Option<Command>,
-    pub ports: IndexMap<Name, ListenPort>,
-    pub publish: Publish,
-    pub needs: IndexMap<Name, String>,
-    pub env: IndexMap<EnvName, EnvValue>,
-    pub secrets: IndexMap<EnvName, Secret>,
-    pub volumes: Vec<Volume>,
-    pub healthcheck: Option<Healthcheck>,
-    pub checks: Vec<Expectation>,
-    pub resources: Option<Resources>,
-    pub placement: Option<Placement>,
-    pub restart: Option<Restart>,
-    pub user: Option<String>,
-    pub read_only: Option<bool>,
-    pub tmpfs: Vec<String>,
-    pub cap_add: Vec<String>,
-    pub stop_grace: Option<Duration>,
-    pub service: Option<String>,
-    pub as_is: Option<bool>,
-    pub compose: Passthrough,
+/// Declares the struct of the keys that every component has.
+macro_rules! common {
+    ({ $($(#[$doc:meta])* $key:ident: $type:ty,)* }) => {
+        /// The keys that every component has; see [`Service`] for what they mean.
+        #[derive(Debug, Clone, Default)]
+        #[allow(missing_docs, reason = "the keys are documented in the tables, for the schema")]
+        pub struct Common {
+            $(pub $key: $type,)*
+        }
+    };
 }
 
-component! {
+with_common_keys! { common! {} }
+
+with_common_keys! { component! {
     /// A broker takes requests from clients and gives each to the worker that has been ready longest.
     Broker {
         /// The port that clients connect to. Default: 9998.
@@ -159,9 +131,9 @@ component! {
         #[schemars(extend("default" = 100_000))]
         queue: Option<u32>,
     }
-}
+} }
 
-component! {
+with_common_keys! { component! {
     /// A worker does the work that its broker gives it, one request at a time.
     Worker {
         /// The broker that it works for. Default: the only one.
@@ -172,9 +144,9 @@ component! {
         /// run `replicas`.
         autoscale: Option<Autoscale>,
     }
-}
+} }
 
-component! {
+with_common_keys! { component! {
     /// A client sends requests to its broker, one at a time, and ends.
     Client {
         /// The broker that it asks. Default: the only one.
@@ -185,9 +157,9 @@ component! {
         /// Whether it runs on another machine and comes in through a published port. It is then not deployed here.
         outside: bool,
     }
-}
+} }
 
-component! {
+with_common_keys! { component! {
     /// A logger appends what others send to one file.
     Logger {
         /// The port that it listens on. Default: 9995.
@@ -196,12 +168,12 @@ component! {
         /// Where the log is kept: `"./logs:/var/log/cbw"` (host side : container side).
         volume: Option<Volume>,
     }
-}
+} }
 
-component! {
+with_common_keys! { component! {
     /// Any component that is no broker, worker, client or logger.
     Service {}
-}
+} }
 
 /// A number of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
