@@ -1,12 +1,13 @@
 //! A broker on free ports of this machine, and sockets that speak to it.
 
 use std::io::Read;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+pub use crate::free_port::free_port;
 
 /// No test waits longer than this for anything; it is no measure of speed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,10 +48,6 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(begin.elapsed() < PATIENCE, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(5));
     }
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A broker and how it was started, so that it can be started again.

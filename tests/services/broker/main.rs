@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod faults;
+#[path = "../free_port.rs"]
+mod free_port;
 mod harness;
 mod hostile;
 mod life;

@@ -5,6 +5,8 @@
 
 mod client;
 mod dashboard;
+#[path = "../free_port.rs"]
+mod free_port;
 mod logger;
 mod network;
 mod processes;
