@@ -42,10 +42,17 @@ def present(kinds: list[str]) -> list[str]:
     return [kind for kind in kinds if NODE or not in_node(kind)]
 
 
+# Below those that the system gives to connections, which would take one while its broker is away for a moment.
+PORTS = iter(range(13_000, 19_000))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in PORTS:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no free port between 13000 and 19000")
 
 
 def until(condition, what: str, patience: float = PATIENCE):
