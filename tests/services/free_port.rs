@@ -22,8 +22,8 @@ pub fn free_port() -> u16 {
             return port;
         }
         let wanted = u16::try_from(std::process::id() % u32::from(BLOCKS)).unwrap();
-        let blocks = (0..BLOCKS).map(|block| FIRST + (wanted + block) % BLOCKS * SIZE);
-        let (claim, first) = blocks.filter_map(|first| Some((listen(first)?, first))).next().expect("a free block of ports");
+        let mut blocks = (0..BLOCKS).map(|block| FIRST + (wanted + block) % BLOCKS * SIZE);
+        let (claim, first) = blocks.find_map(|first| Some((listen(first)?, first))).expect("a free block of ports");
         claims.push(claim);
         *ports = first + 1..first + SIZE;
     }
