@@ -99,8 +99,9 @@ def test_a_fault_by_hand_lasts_and_is_undone(live):
 def test_a_fault_waits_until_its_worker_is_busy(live):
     run = live()
     host, port = run.instance("bro-1")["addresses"][0].split(":")
+    # Long enough for a machine on which the next command takes its time.
     load = subprocess.Popen(
-        [BIN / "client", "CLI_load", "60", host, port, "--json", "--request-timeout", "5s", "--rate", "30"],
+        [BIN / "client", "CLI_load", "300", host, port, "--json", "--request-timeout", "5s", "--rate", "30"],
         stdout=-1,
         stderr=-3,
     )
