@@ -1,7 +1,8 @@
 """What the hypervisor takes from a virtual machine, and measurements that it left alone.
 
 A broker and its load share a few cores and wake each other for each message: with 8 % of their time taken a broker was seen
-to answer 14,000 requests a second, with 24 % 11,000, and 22,000 with none. So a measurement that was disturbed is made again, and what is left of the disturbance is told.
+to answer 14,000 requests a second, with 24 % 11,000, and 22,000 with none. So a measurement that was disturbed is made again,
+and what is left of the disturbance is told.
 """
 
 import os

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::{CLEAN, Color, FOUND, WhatIfs, folder_of, load_planned, print};
 use crate::finding::did_you_mean;
-use crate::live::fault::{Fault, Standing, wait_until_busy};
+use crate::live::fault::{Fault, Standing, stop_it_busy};
 use crate::live::{self, Action, Deployment, Instance, Kind};
 use crate::plan::Plan;
 
@@ -95,12 +95,9 @@ fn catch<'a>(plan: &Plan, deployment: &'a dyn Deployment, instance: &Instance) -
         bail!("the broker `{broker}` does not run");
     };
     let events = deployment.events(broker)?;
-    // Stopped first: what it is given then stays in its hands, however fast it is.
-    let held = Standing::begin(deployment, instance, Fault::Pause)?;
-    if !wait_until_busy(&events, identity, PATIENCE) {
-        held.end()?;
+    let Some(held) = stop_it_busy(deployment, instance, identity, &events, 1, PATIENCE)? else {
         bail!("`{}` was given nothing within {} s: is there load?", instance.name, PATIENCE.as_secs());
-    }
+    };
     Ok(held)
 }
 

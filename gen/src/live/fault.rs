@@ -74,13 +74,38 @@ impl Drop for Standing<'_> {
     }
 }
 
+/// Stops a worker; it is then given a request, which stays in its hands, however fast it is. None when it is given nothing, each
+/// time within `wait`: the broker may have believed it late or gone when it was stopped, so between two tries it can come back.
+pub fn stop_it_busy<'a>(
+    deployment: &'a dyn Deployment,
+    worker: &Instance,
+    identity: &str,
+    events: &Stream,
+    tries: u32,
+    wait: Duration,
+) -> Result<Option<Standing<'a>>, Error> {
+    for left in (0..tries).rev() {
+        let pause = Standing::begin(deployment, worker, Fault::Pause)?;
+        if wait_until_busy(events, identity, wait) {
+            return Ok(Some(pause));
+        }
+        pause.end()?;
+        if left > 0 {
+            std::thread::sleep(COMES_BACK);
+        }
+    }
+    Ok(None)
+}
+
+/// What a worker takes to be known to the broker again.
+const COMES_BACK: Duration = Duration::from_secs(2);
+
 /// A reply that was on its way when a worker was stopped is there after this.
 const SETTLED: Duration = Duration::from_millis(200);
 
 /// Waits until `worker` (an identity), which has been stopped, has a request in its hands; false when it is given none in time. Events
 /// from before it was stopped may still come.
-#[must_use]
-pub fn wait_until_busy(events: &Stream, worker: &str, wait: Duration) -> bool {
+fn wait_until_busy(events: &Stream, worker: &str, wait: Duration) -> bool {
     let until = Instant::now() + wait;
     let mut given: Option<Instant> = None;
     loop {

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{Account, Load};
 use super::{Bench, BrokerUnderTest, Check, Trial};
-use crate::live::fault::{Fault, Standing, wait_until_busy};
-use crate::live::stream::Stream;
+use crate::live::fault::{Fault, Standing, stop_it_busy};
 use crate::live::{Error, Instance};
 
 /// A request may take this much longer than deadline and service time.
@@ -62,7 +61,15 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     let mut load = Load::start(bench, &broker, test, &["--clients", &clients, "--rate", &rate, "--linger", "1s"])?;
     // However long it takes to begin: a worker that is stopped before is given up by the broker meanwhile.
     let _ = bench.until(BEGINS, || Ok(load.look() > 0))?;
-    let Some(pause) = stop_it_busy(bench, test, victim, events.as_ref().ok())? else {
+    let held = match (&events, &victim.identity) {
+        (Ok(events), Some(identity)) => stop_it_busy(bench.deployment, victim, identity, events, TRIES, GIVEN + test.service)?,
+        _ => {
+            let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
+            bench.sleep(Duration::from_secs(1) + test.service)?;
+            Some(pause)
+        }
+    };
+    let Some(pause) = held else {
         drop(load.finish(test.patience() + Duration::from_secs(10)));
         let seen = format!("`{}` was given nothing, {TRIES} times within {} s", victim.name, GIVEN.as_secs());
         return Ok(Check::fail(
@@ -99,30 +106,6 @@ pub fn check(bench: &Bench<'_>, test: &BrokerUnderTest<'_>, trial: Trial) -> Res
     bench.sleep((test.deadline + test.service).saturating_sub(happened.elapsed()) + Duration::from_millis(200))?;
     let account = load.finish(test.patience() + Duration::from_secs(10))?;
     Ok(judge(test, trial, victim, &account, back))
-}
-
-/// Stops the worker; it is then given a request, which stays in its hands, however fast it is. None when it is given nothing.
-fn stop_it_busy<'a>(
-    bench: &Bench<'a>,
-    test: &BrokerUnderTest<'_>,
-    victim: &Instance,
-    events: Option<&Stream>,
-) -> Result<Option<Standing<'a>>, Error> {
-    let (Some(events), Some(identity)) = (events, &victim.identity) else {
-        let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
-        bench.sleep(Duration::from_secs(1) + test.service)?;
-        return Ok(Some(pause));
-    };
-    for _ in 0..TRIES {
-        let pause = Standing::begin(bench.deployment, victim, Fault::Pause)?;
-        if wait_until_busy(events, identity, GIVEN + test.service) {
-            return Ok(Some(pause));
-        }
-        // It was stopped while the broker believed it late or gone: it may come back first.
-        pause.end()?;
-        bench.sleep(Duration::from_secs(2))?;
-    }
-    Ok(None)
 }
 
 /// Whether the worker takes work again: the broker says so, or, of a broker that says nothing, the worker runs.
